@@ -1,0 +1,185 @@
+"""Files written whole or not at all, and their digests.
+
+Whoever reads a file of ours while it is being written, or after a crash, sees the old content or
+the new, never a part.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from stance.errors import StanceError, UsageError
+
+_DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EPIPE}
+
+
+def reason(error: OSError) -> str:
+    """Word an OSError without its number and path: `No such file or directory`."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def sha256_file(path: str | Path) -> str:
+    """SHA-256 of a file's bytes as 64 hexadecimal digits, read in blocks.
+
+    Raises:
+        StanceError: If the file cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise StanceError(f"{path}: cannot read the file: {reason(error)}") from None
+
+
+@contextmanager
+def replacing(
+    path: str | Path,
+    mode: str = "w",
+    *,
+    encoding: str | None = None,
+    newline: str | None = None,
+) -> Iterator[IO[Any]]:
+    """Open a new file that takes the place of `path` when the block ends without an error.
+
+    It is written beside `path` under a hidden name, brought to the disk and renamed. After an
+    error the old file stays and the new one is removed. A device or a pipe (`/dev/stdout`) is
+    written directly, since nothing can take its place.
+
+    Args:
+        path: The file to replace; a symbolic link is followed.
+        mode: `w` (UTF-8 unless `encoding` says otherwise) or `wb`.
+        encoding: As for `open`.
+        newline: As for `open`; lines end in a line feed on every system unless given.
+
+    Raises:
+        StanceError: If the file cannot be written.
+    """
+    if mode not in {"w", "wb"}:
+        raise ValueError(f"mode: expected 'w' or 'wb', found {mode!r}")
+    text: dict[str, Any] = {}
+    if mode == "w":
+        text = {"encoding": encoding or "utf-8", "newline": "\n" if newline is None else newline}
+    target = Path(os.path.realpath(path))
+    with _worded(path):
+        if target.is_dir():
+            raise UsageError(f"{path}: expected a file to write, found a folder")
+        if target.exists() and not target.is_file():
+            with target.open(mode, **text) as stream:
+                yield stream
+            return
+    aside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with _worded(path, aside):
+            with aside.open(mode.replace("w", "x"), **text) as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            if target.exists():
+                shutil.copymode(target, aside)
+            os.replace(aside, target)
+            _sync_folder(target.parent)
+    finally:
+        with suppress(OSError):
+            aside.unlink()
+
+
+@contextmanager
+def replacing_folder(path: str | Path, *, marker: str | None = "manifest.json") -> Iterator[Path]:
+    """Give a new folder that takes the place of `path` when the block ends without an error.
+
+    The block fills a hidden folder beside `path`; at the end the two are swapped and the old one
+    is removed. After an error the old folder stays and the new one is removed.
+
+    Args:
+        path: The folder to replace; its parent is made if need be.
+        marker: A folder that is not empty is replaced only if it holds a file of this name, so
+            that a mistyped path does not cost somebody's documents. None replaces any folder.
+
+    Raises:
+        UsageError: If `path` is a file, or a folder with other content.
+        StanceError: If the folder cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    with _worded(path):
+        if target.exists() and not target.is_dir():
+            raise UsageError(f"{path}: expected a folder to write, found a file")
+        if (
+            marker is not None
+            and target.is_dir()
+            and any(target.iterdir())
+            and not (target / marker).is_file()
+        ):
+            raise UsageError(
+                f"{path}: expected a new or empty folder, or one with {marker} that may be "
+                "replaced, found other files; name another folder"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+    mark = secrets.token_hex(4)
+    aside = target.with_name(f".{target.name[:100]}.{mark}.part")
+    old = target.with_name(f".{target.name[:100]}.{mark}.old")
+    try:
+        with _worded(path, aside):
+            aside.mkdir()
+            yield aside
+            _sync_tree(aside)
+            _swap(aside, target, old)
+            _sync_folder(target.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    if target.exists():
+        os.rename(target, old)
+    try:
+        os.rename(new, target)
+    except OSError:
+        if old.exists():
+            os.rename(old, target)
+        raise
+
+
+@contextmanager
+def _worded(path: str | Path, aside: Path | None = None) -> Iterator[None]:
+    """Turn the OSErrors of our own file into a sentence; those of other files pass through."""
+    try:
+        yield
+    except OSError as error:
+        # A failed write carries no file name, only its cause; so does a lost connection.
+        ours = error.errno in _DISK
+        if error.filename is not None:
+            named = Path(os.fsdecode(error.filename))
+            ours = named in {Path(path), Path(os.path.realpath(path)), aside} or (
+                aside is not None and named.is_relative_to(aside)
+            )
+        if not ours:
+            raise
+        raise StanceError(f"{path}: cannot be written: {reason(error)}") from error
+
+
+def _sync_tree(folder: Path) -> None:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with Path(place, name).open("r+b") as stream:
+                os.fsync(stream.fileno())
+        _sync_folder(Path(place))
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename lasts only once its folder is on the disk; not every system can be asked to.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
