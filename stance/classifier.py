@@ -1,0 +1,241 @@
+"""The façade: articles in, predictions out, in order and in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from stance.artifact import Artifact, Manifest, load_artifact, resolve_model
+from stance.decoding import ScoredArticle, decode, threshold_for_precision
+from stance.encoding import ArticleEncoder, EncodedArticle, Window
+from stance.errors import DataError, ModelError
+from stance.pooling import (
+    PoolingParameters,
+    SegmentSums,
+    merge_segments,
+    n_stance_columns,
+    pool_document,
+    segment_sums,
+)
+from stance.predictions import Prediction
+from stance.records import Article, parse_article
+from stance.schema import Schema
+
+TOKENIZER = "tokenizer.json"
+CHUNK_ARTICLES = 64
+"""Articles whose windows are sorted together; more saves padding and costs memory."""
+
+
+class Scorer(Protocol):
+    """Gives sentences and logits for a few articles at a time."""
+
+    def score(self, articles: list[Article], *, batch_tokens: int) -> list[ScoredArticle]:
+        """Score articles, in their order."""
+
+
+class LensScorer:
+    """Scores with the exported graph.
+
+    Args:
+        artifact: A checked model folder of kind `lens`.
+        threads: Most threads of the engine; None for all cores.
+    """
+
+    def __init__(self, artifact: Artifact, *, threads: int | None = None) -> None:
+        from tokenizers import Tokenizer
+
+        from stance.session import GRAPH, WEIGHTS, Session
+
+        manifest, schema = artifact.manifest, artifact.schema
+        for name in (TOKENIZER, GRAPH, WEIGHTS):
+            if name not in artifact.contents:
+                raise ModelError(f"{artifact.path}: the manifest does not list {name} as required")
+        if manifest.pooling is None or manifest.window_tokens is None:
+            raise ModelError(f"{artifact.path}: a lens model needs pooling and window_tokens")
+        try:
+            tokenizer = Tokenizer.from_str(artifact.contents[TOKENIZER].decode("utf-8"))
+        except Exception as error:  # the library raises bare Exception
+            raise ModelError(f"{artifact.path}/{TOKENIZER}: not a tokenizer: {error}") from None
+        self._encoder = ArticleEncoder(tokenizer, window_tokens=manifest.window_tokens)
+        self._n_topics = len(schema.topics)
+        n_columns = n_stance_columns(len(schema.predicted_stances))
+        self._session = Session(
+            artifact.contents[GRAPH],
+            artifact.contents[WEIGHTS],
+            n_columns=(3 + n_columns) * self._n_topics,
+            threads=threads,
+        )
+        self._pooling = PoolingParameters(
+            **{name: np.asarray(values) for name, values in manifest.pooling.model_dump().items()}
+        )
+
+    def score(self, articles: list[Article], *, batch_tokens: int) -> list[ScoredArticle]:
+        """Score articles; windows of like length share a batch, whichever article they are of."""
+        encoded = self._encoder.encode(articles)
+        windows: list[tuple[int, Window]] = [
+            (index, window)
+            for index, article in enumerate(encoded)
+            for window in self._encoder.pack(article.token_ids)
+        ]
+        windows.sort(key=lambda item: len(item[1].token_ids))
+        rows: list[list[tuple[SegmentSums, list[int]]]] = [[] for _ in articles]
+        for batch in _batches(windows, batch_tokens):
+            tokens = self._encoder.batch([window for _, window in batch])
+            sums = segment_sums(self._session.run(tokens), tokens.segment_starts, self._n_topics)
+            first = 0
+            for index, window in batch:
+                last = first + len(window.segments)
+                part = SegmentSums(
+                    presence=sums.presence[first:last],
+                    presence_log_mass=sums.presence_log_mass[first:last],
+                    stance=sums.stance[first:last],
+                    stance_log_mass=sums.stance_log_mass[first:last],
+                )
+                rows[index].append((part, [segment.sentence for segment in window.segments]))
+                first = last
+        return [self._pool(article, row) for article, row in zip(encoded, rows, strict=True)]
+
+    def _pool(
+        self, article: EncodedArticle, row: list[tuple[SegmentSums, list[int]]]
+    ) -> ScoredArticle:
+        sums = SegmentSums(
+            presence=np.concatenate([part.presence for part, _ in row]),
+            presence_log_mass=np.concatenate([part.presence_log_mass for part, _ in row]),
+            stance=np.concatenate([part.stance for part, _ in row]),
+            stance_log_mass=np.concatenate([part.stance_log_mass for part, _ in row]),
+        )
+        sentence = np.concatenate([np.asarray(numbers) for _, numbers in row])
+        merged = merge_segments(sums, sentence, len(article.sentences))
+        return ScoredArticle(
+            sentences=article.sentences, scores=pool_document(merged, self._pooling)
+        )
+
+
+class Classifier:
+    """Reads articles with one model.
+
+    Args:
+        artifact: A checked model folder.
+        scorer: What scores the articles.
+        precision: Wanted precision of the topics found, in (0, 1]; None for the model's own
+            thresholds.
+    """
+
+    def __init__(
+        self, artifact: Artifact, scorer: Scorer, *, precision: float | None = None
+    ) -> None:
+        self._artifact, self._scorer = artifact, scorer
+        self.schema: Schema = artifact.schema
+        self.manifest: Manifest = artifact.manifest
+        self.thresholds: dict[str, float] = {
+            topic: calibration.threshold
+            if precision is None
+            else threshold_for_precision(calibration, precision)
+            for topic, calibration in self.manifest.calibration.items()
+        }
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_name: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        precision: float | None = None,
+    ) -> Classifier:
+        """Load a model.
+
+        Args:
+            path_or_name: A model folder, a hub name, or None for the released model. A folder
+                never touches the network.
+            threads: Most threads to use; None for all cores.
+            precision: Wanted precision of the topics found; None for the model's own thresholds.
+
+        Raises:
+            ModelError: If the model cannot be found, is damaged or does not fit this release.
+            UsageError: If `precision` cannot be had.
+        """
+        artifact = load_artifact(resolve_model(path_or_name))
+        scorer: Scorer
+        if artifact.manifest.kind == "lens":
+            scorer = LensScorer(artifact, threads=threads)
+        else:
+            from stance.door import open_training
+
+            scorer = open_training("training.baseline", task="A baseline model").load_scorer(
+                artifact
+            )
+        return cls(artifact, scorer, precision=precision)
+
+    @property
+    def digest(self) -> str:
+        """Identifies the model's answers: same digest, same labels."""
+        return self._artifact.digest
+
+    @property
+    def path(self) -> Path:
+        """Where the model was loaded from."""
+        return self._artifact.path
+
+    def predict(self, article: str | Article | Mapping[str, Any]) -> Prediction:
+        """Read one article.
+
+        Raises:
+            DataError: If it holds no text.
+        """
+        return next(self.predict_many([article]))
+
+    def predict_many(
+        self,
+        articles: Iterable[str | Article | Mapping[str, Any]],
+        *,
+        batch_tokens: int = 2_048,
+    ) -> Iterator[Prediction]:
+        """Read articles one after the other, as they come.
+
+        Args:
+            articles: Texts, articles, or mappings with `text` and perhaps `title` and `id`.
+            batch_tokens: Most tokens that the encoder reads at a time, padding included.
+
+        Yields:
+            One prediction an article, in order. Memory does not grow with their number.
+
+        Raises:
+            DataError: If an article holds no text.
+        """
+        stream = iter(articles)
+        while chunk := [_article(item) for item in islice(stream, CHUNK_ARTICLES)]:
+            for article, scored in zip(
+                chunk, self._scorer.score(chunk, batch_tokens=batch_tokens), strict=True
+            ):
+                yield decode(article, scored, self.schema, self.manifest, self.thresholds)
+
+
+def _article(item: str | Article | Mapping[str, Any]) -> Article:
+    if isinstance(item, Article):
+        parsed = parse_article({"text": item.text, "title": item.title})
+        return item if isinstance(parsed, Article) else _refuse(parsed)
+    parsed = parse_article({"text": item} if isinstance(item, str) else dict(item))
+    return parsed if isinstance(parsed, Article) else _refuse(parsed)
+
+
+def _refuse(faults: list[Any]) -> Article:
+    raise DataError(faults)
+
+
+def _batches(
+    windows: list[tuple[int, Window]], batch_tokens: int
+) -> Iterator[list[tuple[int, Window]]]:
+    """Cut sorted windows into batches of at most `batch_tokens`, padding included."""
+    batch: list[tuple[int, Window]] = []
+    for item in windows:
+        width = len(item[1].token_ids) + 2
+        if batch and width * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
