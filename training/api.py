@@ -1,0 +1,274 @@
+"""Train a model: from checked records to a finished model folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import set_seed
+from transformers.utils import logging as transformers_logging
+
+from stance.artifact import MANIFEST
+from stance.dataset import Dataset
+from stance.encoding import ArticleEncoder
+from stance.errors import DataError, Fault, UsageError, listing
+from stance.evaluation import Report
+from stance.files import replacing_folder
+from stance.records import Record
+from stance.splits import Splits, make_splits
+from training.backbone import load_backbone
+from training.card import main_scores
+from training.corpus import make_examples
+from training.loop import fit
+from training.network import LensModel
+from training.package import Provenance, finish, package_lens, scorer_logits, write_manifest
+from training.progress import Progress
+from training.settings import TrainingSettings
+from training.weights import load_lens, transfer
+
+LEAST_TEXTS = 10
+LEAST_POSITIVES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingReport:
+    """What a training run made.
+
+    Attributes:
+        path: The model folder.
+        best_epoch: From 1; None for a model without epochs.
+        reports: The evaluation of each held-out split.
+    """
+
+    path: Path
+    best_epoch: int | None
+    reports: Mapping[str, Report]
+
+    def __str__(self) -> str:
+        """A few lines for a person: where the model is, how good, and what to do next."""
+        lines = [f"model written to {self.path}"]
+        if self.best_epoch is not None:
+            lines[0] += f" (epoch {self.best_epoch} was best)"
+        for split, report in self.reports.items():
+            scores = main_scores(report)
+            figures = ", ".join(
+                f"{name} {scores[name]:.3f}"
+                for name in ("topic macro F1", "stance macro F1", "joint F1")
+                if scores[name] is not None
+            )
+            lines.append(f"{split} ({scores['texts']:,} texts): {figures}")
+        lines.append(f'try: stance predict --model {self.path} "..."')
+        return "\n".join(lines)
+
+
+def train(
+    dataset: Dataset,
+    splits: Splits | None,
+    settings: TrainingSettings,
+    out: Path,
+    *,
+    base: str | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    device: str | None = None,
+) -> TrainingReport:
+    """Train a model and write its folder, whole or not at all.
+
+    Checkpoints lie in `OUT.training` beside the folder until it is written.
+
+    Args:
+        dataset: Checked records.
+        splits: With `train` and `validation`, better also `test`; drawn if None.
+        settings: The recipe.
+        out: The folder to write; an earlier model in it is replaced.
+        base: Encoder or model folder to begin from, instead of the settings' own.
+        resume: Go on from the last checkpoint of a run into the same folder.
+        progress: Show bars and a table per epoch on standard error.
+        device: `cpu`, `cuda`, or None for what there is.
+
+    Raises:
+        DataError: If the data cannot teach the schema.
+        ModelError: If `base` cannot be had, or the int8 graph strays from the float model.
+        UsageError: If the splits lack a part, or `out` holds something else than a model.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    if base is not None:
+        settings = settings.model_copy(update={"base": base})
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch finds no CUDA device; leave the option out")
+    splits = splits or make_splits(dataset.records, seed=settings.seed)
+    parts = {name: splits.select(dataset, name) for name in splits.splits}
+    check_teachable(dataset, parts)
+    data = {
+        "digest": dataset.digest,
+        "texts": {name: len(records) for name, records in parts.items()},
+        "labels": _label_counts(parts["train"]),
+    }
+    held_out = {
+        name: records for name, records in parts.items() if name in {"validation", "test"}
+    }
+    with Progress(shown=progress) as display:
+        if settings.kind == "baseline":
+            return _train_baseline(dataset, parts["train"], held_out, settings, out, data)
+        work = out.with_name(f"{out.name}.training")
+        if not resume and work.exists():
+            shutil.rmtree(work)
+        work.mkdir(parents=True, exist_ok=True)
+        set_seed(settings.seed)
+        lens, encoder, tokenizer_json = _start(dataset, settings)
+        display.say(
+            f"{len(parts['train']):,} texts to learn from, {len(parts['validation']):,} to choose "
+            f"by; encoder {settings.base}, {settings.epochs} epochs"
+        )
+        train_examples = make_examples(parts["train"], dataset.schema, encoder)
+        result = fit(
+            lens,
+            encoder,
+            train_examples,
+            make_examples(parts["validation"], dataset.schema, encoder),
+            settings,
+            work,
+            resume=resume,
+            device=device,
+            progress=display,
+        )
+        display.say("writing the model: graph, int8, calibration, parity, evaluation")
+        with replacing_folder(out, marker=MANIFEST) as folder:
+            reports = package_lens(
+                lens,
+                encoder,
+                tokenizer_json,
+                folder,
+                provenance=Provenance(
+                    name=out.name,
+                    schema=dataset.schema,
+                    settings=settings,
+                    data=data,
+                    history=result.history,
+                ),
+                train=train_examples,
+                held_out=held_out,
+            )
+    shutil.rmtree(work, ignore_errors=True)
+    return TrainingReport(path=out, best_epoch=result.best_epoch, reports=reports)
+
+
+def check_teachable(dataset: Dataset, parts: Mapping[str, Sequence[Record]]) -> None:
+    """Refuse, before the long work starts, data from which the schema cannot be learnt.
+
+    Raises:
+        UsageError: If there is no training or no validation part.
+        DataError: If there are too few texts, a topic has too few, or only one stance occurs.
+    """
+    for name in ("train", "validation"):
+        if not parts.get(name):
+            raise UsageError(
+                f"splits: expected texts in train and validation, found {listing(parts) or 'none'}; "
+                "draw them with: stance data split"
+            )
+    train, schema = parts["train"], dataset.schema
+    faults = []
+    if len(train) < LEAST_TEXTS:
+        faults.append(
+            Fault(
+                field="train",
+                expected=f"at least {LEAST_TEXTS} texts",
+                found=str(len(train)),
+                advice="label more texts",
+            )
+        )
+    labels = [label for record in train for label in record.labels]
+    for topic in schema.topic_names:
+        count = sum(label.topic == topic for label in labels)
+        if count < LEAST_POSITIVES:
+            faults.append(
+                Fault(
+                    field=f"topic {topic}",
+                    expected=f"at least {LEAST_POSITIVES} training texts that carry it",
+                    found=str(count),
+                    advice="label more, or take the topic out of the schema",
+                )
+            )
+    stances = {label.stance for label in labels} & set(schema.predicted_stances)
+    if len(stances) < 2:
+        faults.append(
+            Fault(
+                field="stance",
+                expected="at least two different stances in the training texts",
+                found=listing(sorted(stances)) or "none",
+                advice="a model of one stance would say nothing",
+            )
+        )
+    if faults:
+        raise DataError(faults)
+
+
+def _start(
+    dataset: Dataset, settings: TrainingSettings
+) -> tuple[LensModel, ArticleEncoder, str]:
+    """The model to begin with: from an encoder, or from an earlier model of ours."""
+    schema = dataset.schema
+    if (Path(settings.base) / MANIFEST).is_file():
+        earlier, encoder, artifact = load_lens(settings.base)
+        lens = LensModel(
+            earlier.encoder, len(schema.topics), len(schema.predicted_stances), settings.dropout
+        )
+        transfer(earlier, artifact.schema, lens, schema)
+        tokenizer_json = artifact.contents["tokenizer.json"].decode("utf-8")
+        encoder = ArticleEncoder(encoder.tokenizer, window_tokens=settings.window_tokens)
+        return lens, encoder, tokenizer_json
+    backbone, tokenizer = load_backbone(settings.base, hidden_dropout=settings.dropout)
+    encoder = ArticleEncoder(tokenizer, window_tokens=settings.window_tokens)
+    lens = LensModel(backbone, len(schema.topics), len(schema.predicted_stances), settings.dropout)
+    return lens, encoder, tokenizer.to_str()
+
+
+def _train_baseline(
+    dataset: Dataset,
+    train_records: Sequence[Record],
+    held_out: Mapping[str, Sequence[Record]],
+    settings: TrainingSettings,
+    out: Path,
+    data: Mapping[str, Any],
+) -> TrainingReport:
+    from training.baseline import fit_baseline
+    from training.calibration import calibrate
+    from training.corpus import stance_columns
+
+    baseline = fit_baseline(train_records, dataset.schema, settings)
+    provenance = Provenance(name=out.name, schema=dataset.schema, settings=settings, data=data)
+    with replacing_folder(out, marker=MANIFEST) as folder:
+        required = [*baseline.save(folder), "schema.json"]
+        validation = held_out["validation"]
+        calibration = calibrate(
+            scorer_logits(baseline, validation),
+            np.stack([stance_columns(record, dataset.schema) for record in validation]),
+            dataset.schema,
+            negative_share=settings.negative_share,
+            uncertain_error=settings.uncertain_error,
+        )
+        draft = {
+            "kind": "baseline",
+            "calibration": calibration.topics,
+            "uncertainty": calibration.uncertainty,
+        }
+        write_manifest(folder, provenance, draft, required=required, optional=[])
+        reports = finish(
+            folder, provenance, draft, held_out, required=required, optional=[], scorer=baseline
+        )
+    return TrainingReport(path=out, best_epoch=None, reports=reports)
+
+
+def _label_counts(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for record in records:
+        for label in record.labels:
+            topic = counts.setdefault(label.topic, {})
+            topic[label.stance] = topic.get(label.stance, 0) + 1
+    return {topic: dict(sorted(stances.items())) for topic, stances in sorted(counts.items())}

@@ -1,0 +1,428 @@
+"""One run of fine-tuning with the Trainer of transformers: epochs, validation, best weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from stance.encoding import ArticleEncoder
+from training.corpus import (
+    Collator,
+    Example,
+    ExampleDataset,
+    TokenBudgetSampler,
+    layout_and_targets,
+)
+from training.losses import lens_loss
+from training.network import DocumentLayout, LensModel, LensOutputs
+from training.progress import Progress
+from training.scoring import Logits, validation_scores
+from training.settings import TrainingSettings
+
+BEST = "best.safetensors"
+AVERAGE = "average.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopResult:
+    """What a run left behind: the best epoch's weights are in the model.
+
+    Attributes:
+        best_epoch: From 1.
+        history: Per epoch the validation scores by name.
+    """
+
+    best_epoch: int
+    history: tuple[Mapping[str, float], ...]
+
+
+class TrainedLens(nn.Module):
+    """The model with its loss, as the Trainer calls it."""
+
+    def __init__(self, lens: LensModel, settings: TrainingSettings) -> None:
+        super().__init__()
+        self.lens, self._settings = lens, settings
+
+    def forward(self, **batch: Tensor) -> dict[str, Tensor]:
+        """Loss and document logits of a collated batch."""
+        layout, targets = layout_and_targets(batch)
+        outputs = lens_outputs(self.lens, batch, layout)
+        loss = lens_loss(outputs, targets, layout.document_of_sentence, self._settings)
+        return {"loss": loss, "presence": outputs.presence, "stance": outputs.stance}
+
+
+def lens_outputs(
+    lens: LensModel, batch: Mapping[str, Tensor], layout: DocumentLayout
+) -> LensOutputs:
+    """Run the lens on a collated batch, from its states where it has them."""
+    if "states" in batch:
+        return lens.forward_states(batch["states"], layout)
+    outputs: LensOutputs = lens(
+        batch["input_ids"], batch["attention_mask"], batch["content_mask"], layout
+    )
+    return outputs
+
+
+class WeightAverage:
+    """Exponential mean of the weights, from a given step on (Polyak averaging)."""
+
+    def __init__(self, model: nn.Module, *, decay: float, from_step: int) -> None:
+        self._model, self._decay, self._from_step = model, decay, from_step
+        self._taken = 0
+        self._mean: dict[str, Tensor] = {}
+        self._held: dict[str, Tensor] = {}
+
+    def update(self, step: int) -> None:
+        """Take the weights after a step."""
+        if step < self._from_step:
+            return
+        # Until enough steps are in it, the mean is a plain one: no step weighs more for being first.
+        self._taken += 1
+        share = max(1 - self._decay, 1 / self._taken)
+        with torch.no_grad():
+            for name, value in self._model.named_parameters():
+                if name in self._mean:
+                    self._mean[name].lerp_(value, share)
+                else:
+                    self._mean[name] = value.detach().clone()
+
+    def __enter__(self) -> None:
+        """Put the mean in the model's place; without one the model stays."""
+        self._held = {}
+        for name, value in self._model.named_parameters():
+            if name in self._mean:
+                self._held[name] = value.detach().clone()
+                value.data.copy_(self._mean[name])
+
+    def __exit__(self, *exception: object) -> None:
+        """Put the model's own weights back."""
+        for name, value in self._model.named_parameters():
+            if name in self._held:
+                value.data.copy_(self._held[name])
+        self._held = {}
+
+    def save(self, path: Path) -> None:
+        """Write the mean, if there is one."""
+        if self._mean:
+            save_file(self._mean, path)
+
+    def load(self, path: Path) -> None:
+        """Read the mean, if there is one."""
+        if path.is_file():
+            self._mean = dict(load_file(path))
+            self._taken = math.ceil(1 / (1 - self._decay))
+
+
+class LensTrainer(Trainer):  # type: ignore[misc]
+    """The Trainer with our batches, our layer-wise rates and the average of the weights."""
+
+    def __init__(
+        self,
+        *,
+        model: TrainedLens,
+        arguments: TrainingArguments,
+        settings: TrainingSettings,
+        encoder: ArticleEncoder,
+        train_set: ExampleDataset,
+        validate: Callable[[int], Mapping[str, float]],
+        average: WeightAverage,
+        progress: Progress,
+    ) -> None:
+        self._settings, self._encoder, self._validate = settings, encoder, validate
+        self._average = average
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=train_set,
+            eval_dataset=train_set,  # asked for; `evaluate` below knows the real one
+            data_collator=Collator(encoder),
+            callbacks=[_Steps(average, progress)],
+        )
+        self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batches by token budget."""
+        sampler = TokenBudgetSampler(
+            self.train_dataset,
+            self._encoder,
+            batch_tokens=self._settings.batch_tokens,
+            seed=self._settings.seed,
+        )
+        loader: DataLoader[Any] = self.accelerator.prepare(
+            DataLoader(
+                self.train_dataset, batch_sampler=sampler, collate_fn=self.data_collator
+            )
+        )
+        return loader
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW with a rate per layer (layer-wise decay: Howard and Ruder 2018)."""
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(self.model.lens, self._settings), betas=(0.9, 0.98), fused=True
+        )
+        return self.optimizer
+
+    def evaluate(self, *args: object, **kwargs: object) -> dict[str, float]:
+        """Validation scores of the averaged weights, under the names the Trainer expects."""
+        scores = self._validate(round(self.state.epoch or 0))
+        self.model.train()
+        return {f"eval_{name}": value for name, value in scores.items()}
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        self._average.save(folder / AVERAGE)
+
+
+class _Steps(TrainerCallback):  # type: ignore[misc]
+    """Feeds the average and the progress display."""
+
+    def __init__(self, average: WeightAverage, progress: Progress) -> None:
+        self._average, self._progress = average, progress
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._progress.start_epoch(int(state.epoch or 0) + 1, state.max_steps, state.global_step)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._average.update(state.global_step)
+        self._progress.advance(state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(float(loss)):
+            control.should_training_stop = True
+        if loss is not None:
+            self._progress.loss(float(loss))
+
+
+def parameter_groups(lens: LensModel, settings: TrainingSettings) -> list[dict[str, Any]]:
+    """Parameters with their rates: heads at `head_rate`, encoder layers falling from the top."""
+    layers = lens.encoder.config.num_hidden_layers
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in lens.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name.startswith("encoder."):
+            digits = [int(part) for part in name.split(".") if part.isdigit()]
+            depth = layers - digits[0] - 1 if digits else layers
+            rate = settings.encoder_rate * settings.layer_decay**depth
+        else:
+            rate = settings.head_rate
+        # Biases, norms and the pooling's scalars are not shrunk.
+        decay = settings.weight_decay if parameter.dim() > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def score_examples(
+    lens: LensModel,
+    encoder: ArticleEncoder,
+    examples: Sequence[Example],
+    *,
+    bf16: bool = False,
+    batch_tokens: int = 6_000,
+    advance: Callable[[int], None] | None = None,
+) -> Logits:
+    """Logits of all examples, in their order."""
+    dataset = ExampleDataset(examples)
+    batches = list(
+        TokenBudgetSampler(dataset, encoder, batch_tokens=batch_tokens, seed=None)
+    )
+    collate = Collator(encoder)
+    device = next(lens.parameters()).device
+    n_topics, n_columns = lens.heads.n_topics, lens.heads.n_columns
+    presence: NDArray[np.float64] = np.zeros((len(examples), n_topics))
+    stance: NDArray[np.float64] = np.zeros((len(examples), n_topics, n_columns))
+    lens.eval()
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for batch in batches:
+            tensors = {
+                name: value.to(device)
+                for name, value in collate([dataset[index] for index in batch]).items()
+            }
+            layout, _ = layout_and_targets(tensors)
+            outputs = lens_outputs(lens, tensors, layout)
+            presence[batch] = outputs.presence.double().cpu().numpy()
+            stance[batch] = outputs.stance.double().cpu().numpy()
+            if advance is not None:
+                advance(len(batch))
+    return Logits(presence=presence, stance=stance)
+
+
+def with_states(
+    lens: LensModel, encoder: ArticleEncoder, examples: Sequence[Example], *, bf16: bool
+) -> list[Example]:
+    """The examples with the states of the encoder as it is, in half precision."""
+    order = sorted(range(len(examples)), key=lambda index: examples[index].n_tokens)
+    found: list[Example | None] = [None] * len(examples)
+    lens.eval()
+    for begin in range(0, len(order), 32):
+        group = order[begin : begin + 32]
+        packed = [list(encoder.pack(examples[index].token_ids)) for index in group]
+        batch = encoder.batch([window for windows in packed for window in windows])
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            states = lens.encoder(
+                input_ids=torch.from_numpy(batch.input_ids),
+                attention_mask=torch.from_numpy(batch.attention_mask),
+            ).last_hidden_state[torch.from_numpy(batch.content_mask)]
+        # Out of inference mode the copy may be read by a training step.
+        pieces = iter(states.half().clone().split([examples[i].n_tokens for i in group]))
+        for index in group:
+            lengths = [len(ids) for ids in examples[index].token_ids]
+            found[index] = replace(examples[index], states=next(pieces).split(lengths))
+    return [example for example in found if example is not None]
+
+
+def supports_bf16(device: torch.device) -> bool:
+    """Whether bf16 arithmetic is faster than float32 on the device."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def fit(
+    lens: LensModel,
+    encoder: ArticleEncoder,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    settings: TrainingSettings,
+    work: Path,
+    *,
+    resume: bool,
+    device: str | None,
+    progress: Progress,
+) -> LoopResult:
+    """Fine-tune and leave the best epoch's (averaged) weights in `lens`.
+
+    Args:
+        lens: Trained in place.
+        encoder: The tokenizing side.
+        train: Training examples.
+        validation: Judges the epochs by joint F1.
+        settings: The recipe.
+        work: Folder for checkpoints, one an epoch.
+        resume: Go on from the last checkpoint in `work`.
+        device: `cpu`, `cuda`, or None for what there is.
+        progress: Display.
+    """
+    cpu = device == "cpu" or (device is None and not torch.cuda.is_available())
+    bf16 = settings.bf16
+    if bf16 is None:
+        bf16 = supports_bf16(torch.device("cpu" if cpu else "cuda"))
+    if settings.freeze_encoder:
+        lens.encoder.requires_grad_(False)
+        train = with_states(lens, encoder, train, bf16=bf16)
+        validation = with_states(lens, encoder, validation, bf16=bf16)
+    train_set = ExampleDataset(train, joined_share=settings.joined_share, seed=settings.seed)
+    arguments = TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=settings.epochs,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        max_grad_norm=settings.gradient_norm,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=1,
+        logging_steps=20,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        bf16=bf16,
+        use_cpu=cpu,
+        disable_tqdm=True,
+        report_to=[],
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        log_level="error",
+        label_names=["presence_targets"],
+    )
+    model = TrainedLens(lens, settings)
+    steps = (
+        len(
+            TokenBudgetSampler(
+                train_set, encoder, batch_tokens=settings.batch_tokens, seed=settings.seed
+            )
+        )
+        * settings.epochs
+        // settings.gradient_accumulation
+    )
+    average = WeightAverage(
+        model, decay=settings.average_decay, from_step=int(steps * settings.average_from)
+    )
+    history_file = work / "history.json"
+    history: list[dict[str, float]] = []
+
+    def validate(epoch: int) -> Mapping[str, float]:
+        with average:
+            logits = score_examples(lens, encoder, validation, bf16=bf16)
+            scores = validation_scores(logits, np.stack([e.stance for e in validation]))
+            best = max((row["joint_f1"] for row in history), default=-1.0)
+            if scores["joint_f1"] >= best:
+                save_file(lens.state_dict(), work / BEST)
+        history.append({"epoch": float(epoch), **scores})
+        history_file.write_text(json.dumps(history), encoding="utf-8")
+        progress.end_epoch(epoch, scores)
+        return scores
+
+    trainer = LensTrainer(
+        model=model,
+        arguments=arguments,
+        settings=settings,
+        encoder=encoder,
+        train_set=train_set,
+        validate=validate,
+        average=average,
+        progress=progress,
+    )
+    checkpoint = last_checkpoint(work) if resume else None
+    if checkpoint is not None:
+        average.load(checkpoint / AVERAGE)
+        history.extend(json.loads(history_file.read_text(encoding="utf-8")))
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    lens.load_state_dict(load_file(work / BEST))
+    lens.to("cpu")
+    best_row = max(history, key=lambda row: (row["joint_f1"], row["epoch"]))
+    return LoopResult(best_epoch=int(best_row["epoch"]), history=tuple(history))
+
+
+def last_checkpoint(work: Path) -> Path | None:
+    """The newest whole checkpoint in a folder."""
+    found = [
+        path
+        for path in work.glob("checkpoint-*")
+        if (path / "trainer_state.json").is_file() and path.name.split("-")[-1].isdigit()
+    ]
+    return max(found, key=lambda path: int(path.name.split("-")[-1]), default=None)
