@@ -152,7 +152,10 @@ def rank_evidence(
 
 
 def _evidence(
-    sentences: Sequence[Sentence], presence: NDArray[np.float64], stance: NDArray[np.float64], sign: int
+    sentences: Sequence[Sentence],
+    presence: NDArray[np.float64],
+    stance: NDArray[np.float64],
+    sign: int,
 ) -> tuple[Evidence, ...]:
     """The fewest sentences that hold most of the contribution, in text order."""
     weight = rank_evidence(presence, sign * stance)

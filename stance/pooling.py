@@ -83,7 +83,12 @@ def output_columns(n_topics: int, n_stance_columns: int) -> tuple[slice, slice, 
         stance values u (`n_topics * n_stance_columns`, topic by topic).
     """
     k = n_topics
-    return slice(0, k), slice(k, 2 * k), slice(2 * k, 3 * k), slice(3 * k, (3 + n_stance_columns) * k)
+    return (
+        slice(0, k),
+        slice(k, 2 * k),
+        slice(2 * k, 3 * k),
+        slice(3 * k, (3 + n_stance_columns) * k),
+    )
 
 
 def n_stance_columns(n_stances: int) -> int:
@@ -152,9 +157,7 @@ def pool_document(sentences: SegmentSums, parameters: PoolingParameters) -> Docu
     read = np.isfinite(sentences.presence_log_mass)
     weight = _softmax(np.where(read, parameters.sharpness * x, -np.inf))
     position = np.log1p(np.arange(len(x), dtype=np.float64))[:, None]
-    focus = _softmax(
-        sentences.stance_log_mass + parameters.gate * x - parameters.decay * position
-    )
+    focus = _softmax(sentences.stance_log_mass + parameters.gate * x - parameters.decay * position)
     presence_shares = weight * x
     stance_shares = focus[:, :, None] * sentences.stance
     return DocumentScores(
@@ -166,8 +169,8 @@ def pool_document(sentences: SegmentSums, parameters: PoolingParameters) -> Docu
 
 
 def _softmax(logits: FloatArray) -> FloatArray:
-    shifted: FloatArray = np.exp(logits - logits.max(axis=0))
-    return shifted / shifted.sum(axis=0)
+    shifted = np.exp(logits - logits.max(axis=0))
+    return np.asarray(shifted / shifted.sum(axis=0))
 
 
 def _softmax_mean(

@@ -172,7 +172,11 @@ def _article(data: object, faults: _Faults, known: frozenset[str]) -> Article | 
         faults.add("text", "text", "no such field" if "text" not in data else shorten(text))
     if title is not None and not isinstance(title, str):
         faults.add("title", "text", shorten(title))
-    if isinstance(text, str) and not text.strip() and not (isinstance(title, str) and title.strip()):
+    if (
+        isinstance(text, str)
+        and not text.strip()
+        and not (isinstance(title, str) and title.strip())
+    ):
         faults.add("text", "at least one word in text or title", shorten(text))
     if faults.found:
         return None
@@ -235,7 +239,9 @@ def _evidence(
         where = f"{place}.evidence[{index}]"
         if not isinstance(quote, str) or not quote.strip():
             faults.add(where, "a sentence of the text", shorten(quote))
-        elif article is not None and quote not in (article.title or "") and quote not in article.text:
+        elif (
+            article is not None and quote not in (article.title or "") and quote not in article.text
+        ):
             faults.add(
                 where,
                 "words that stand in title or text to the letter",

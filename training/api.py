@@ -96,8 +96,8 @@ def train(
         ModelError: If `base` cannot be had, or the int8 graph strays from the float model.
         UsageError: If the splits lack a part, or `out` holds something else than a model.
     """
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if base is not None:
         settings = settings.model_copy(update={"base": base})
     if device == "cuda" and not torch.cuda.is_available():
@@ -110,9 +110,7 @@ def train(
         "texts": {name: len(records) for name, records in parts.items()},
         "labels": _label_counts(parts["train"]),
     }
-    held_out = {
-        name: records for name, records in parts.items() if name in {"validation", "test"}
-    }
+    held_out = {name: records for name, records in parts.items() if name in {"validation", "test"}}
     with Progress(shown=progress) as display:
         if settings.kind == "baseline":
             return _train_baseline(dataset, parts["train"], held_out, settings, out, data)
@@ -169,8 +167,8 @@ def check_teachable(dataset: Dataset, parts: Mapping[str, Sequence[Record]]) -> 
     for name in ("train", "validation"):
         if not parts.get(name):
             raise UsageError(
-                f"splits: expected texts in train and validation, found {listing(parts) or 'none'}; "
-                "draw them with: stance data split"
+                "splits: expected texts in train and validation, found "
+                f"{listing(parts) or 'none'}; draw them with: stance data split"
             )
     train, schema = parts["train"], dataset.schema
     faults = []
@@ -209,9 +207,7 @@ def check_teachable(dataset: Dataset, parts: Mapping[str, Sequence[Record]]) -> 
         raise DataError(faults)
 
 
-def _start(
-    dataset: Dataset, settings: TrainingSettings
-) -> tuple[LensModel, ArticleEncoder, str]:
+def _start(dataset: Dataset, settings: TrainingSettings) -> tuple[LensModel, ArticleEncoder, str]:
     """The model to begin with: from an encoder, or from an earlier model of ours."""
     schema = dataset.schema
     if (Path(settings.base) / MANIFEST).is_file():

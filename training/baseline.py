@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 
 from stance.artifact import Artifact
 from stance.decoding import ScoredArticle
-from stance.errors import Fault, DataError, ModelError
+from stance.errors import DataError, Fault, ModelError
 from stance.pooling import DocumentScores, n_stance_columns
 from stance.records import Article, Record
 from stance.schema import Schema
@@ -37,7 +37,7 @@ FILES = (VOCABULARY, WEIGHTS)
 LEAST_TEXTS = 2
 """A word or character n-gram of fewer texts is left out: it can only be learnt by heart."""
 
-LEAST_LABELS = 10
+LEAST_LABELS = 5
 """With fewer texts of one stance than this, a topic shares the regression of all topics."""
 
 INVERSE_REGULARISATION = 10.0
@@ -129,9 +129,7 @@ class Baseline:
         return list(FILES)
 
 
-def fit_baseline(
-    records: Sequence[Record], schema: Schema, settings: TrainingSettings
-) -> Baseline:
+def fit_baseline(records: Sequence[Record], schema: Schema, settings: TrainingSettings) -> Baseline:
     """Train on labelled texts; the same texts in the same order give the same model.
 
     Presence: one regression per topic over all texts. Stance: one per topic over the texts that
@@ -212,7 +210,9 @@ def _read_vocabulary(artifact: Artifact) -> dict[str, list[str]]:
         sound = sound and isinstance(terms, list) and all(isinstance(term, str) for term in terms)
         sound = sound and len(set(terms)) == len(terms)
     if not sound:
-        raise ModelError(f"{place}: expected lists of different terms under {' and '.join(_BLOCKS)}")
+        raise ModelError(
+            f"{place}: expected lists of different terms under {' and '.join(_BLOCKS)}"
+        )
     return {name: data[name] for name in _BLOCKS}
 
 

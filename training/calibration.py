@@ -84,7 +84,7 @@ def stream_weights(gold: NDArray[np.bool_], negative_share: float | None) -> NDA
     own = empty.mean()
     if negative_share is None or own in (0.0, 1.0):
         return np.ones(len(gold))
-    return np.where(empty, negative_share / own, (1 - negative_share) / (1 - own))
+    return np.asarray(np.where(empty, negative_share / own, (1 - negative_share) / (1 - own)))
 
 
 def choose_uncertainty(
@@ -109,10 +109,10 @@ def choose_uncertainty(
     order = np.argsort(-confidence, kind="stable")
     wrong = np.cumsum(~right[order])
     chosen: Uncertainty | None = None
-    # Tests at every tenth of the coverage steps: enough choice, few enough to be stable.
+    # From 30 % of the pairs to all: enough choice, and each step large enough to mean something.
     first = max(LEAST_PAIRS, int(0.3 * len(order)))
-    steps = np.unique(np.linspace(first, len(order), 29).astype(int)) if len(order) >= first else []
-    for n in steps:
+    steps = np.unique(np.linspace(first, len(order), 29).astype(int))
+    for n in steps if len(order) >= first else steps[:0]:
         errors = int(wrong[n - 1])
         upper = 1.0 if errors == n else float(beta.ppf(level, errors + 1, n - errors))
         if upper > error_bound:
@@ -188,9 +188,7 @@ def _threshold(
     threshold = round(float(np.clip(expit((_logit(low) + _logit(high)) / 2), 0.02, 0.98)), 6)
     found_there = ranked >= threshold
     chosen = int(found_there.sum()) - 1
-    points = np.unique(
-        np.linspace(0, np.flatnonzero(hit).max(), CURVE_POINTS).round().astype(int)
-    )
+    points = np.unique(np.linspace(0, np.flatnonzero(hit).max(), CURVE_POINTS).round().astype(int))
     curve = [
         (round(float(ranked[i]), 6), round(float(precision[i]), 6), round(float(recall[i]), 6))
         for i in points
@@ -198,7 +196,9 @@ def _threshold(
     ]
     if chosen >= 0:
         # The row of the model's own threshold, so that what it gives can be looked up.
-        curve.append((threshold, round(float(precision[chosen]), 6), round(float(recall[chosen]), 6)))
+        curve.append(
+            (threshold, round(float(precision[chosen]), 6), round(float(recall[chosen]), 6))
+        )
     return threshold, sorted(set(curve))
 
 

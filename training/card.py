@@ -27,7 +27,10 @@ _MAIN: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def main_scores(report: Report) -> dict[str, Any]:
     """The main figures of a report by name, with its signature; None where undefined."""
-    found: dict[str, Any] = {"signature": report.signature, "texts": report.overall.counts["texts",]}
+    found: dict[str, Any] = {
+        "signature": report.signature,
+        "texts": report.overall.counts["texts",],
+    }
     for name, path in _MAIN:
         value = report.overall.value(*_path(path))
         found[name] = None if value is None else round(value, 4)
@@ -46,8 +49,8 @@ def write_card(path: Path, artifact: Artifact, reports: Mapping[str, Report]) ->
     lines = [
         f"# {manifest.name}",
         "",
-        f"A {manifest.kind} model of [stance]: it reads English news and says per text which topics "
-        "it carries and how it presents each, with the sentences that carry the answer.",
+        f"A {manifest.kind} model of stance: it reads English news and says per text which "
+        "topics it carries and how it presents each, with the sentences that carry the answer.",
         "",
         "## Use",
         "",
@@ -58,7 +61,10 @@ def write_card(path: Path, artifact: Artifact, reports: Mapping[str, Report]) ->
         "",
         "## Schema",
         "",
-        *(f"- topic `{topic.name}`: {topic.description or 'no description'}" for topic in schema.topics),
+        *(
+            f"- topic `{topic.name}`: {topic.description or 'no description'}"
+            for topic in schema.topics
+        ),
         *(
             f"- stance `{item.name}`"
             + ("" if item.predicted else " (in labels only, never predicted)")
@@ -89,14 +95,16 @@ def write_card(path: Path, artifact: Artifact, reports: Mapping[str, Report]) ->
         "",
         "## Limits",
         "",
-        f"- It knows the topics above and the stances {', '.join(schema.predicted_stances)}; a text "
-        "whose stance is balanced gets the likelier one, at best with low confidence.",
+        f"- It knows the topics above and the stances {', '.join(schema.predicted_stances)}; a "
+        "text whose stance is balanced gets the likelier one, at best with low confidence.",
         "- Scores on texts of other outlets, years and kinds than the training data's are lower "
         "than on its own test texts.",
         "- It judges how a text presents a state of affairs, not whether that is so.",
         "",
     ]
-    path.write_text(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(lines))), encoding="utf-8")
+    path.write_text(
+        str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(lines))), encoding="utf-8"
+    )
 
 
 def _path(path: tuple[str, ...]) -> tuple[str, ...]:
@@ -109,7 +117,9 @@ def _table(reports: Mapping[str, Report]) -> list[str]:
     rows = [
         "| score | " + " | ".join(names) + " |",
         "| --- |" + " --- |" * len(names),
-        "| texts | " + " | ".join(f"{r.overall.counts['texts',]:,}" for r in reports.values()) + " |",
+        "| texts | "
+        + " | ".join(f"{r.overall.counts['texts',]:,}" for r in reports.values())
+        + " |",
     ]
     for name, path in _MAIN:
         cells = []

@@ -200,7 +200,9 @@ class TokenBudgetSampler(Sampler[list[int]]):
         rng = random.Random(f"{self._seed}-{self._epoch}")
         sizes: list[tuple[int, int]] = []
         for index in range(len(self._dataset)):
-            lengths = [len(w.token_ids) + 2 for w in self._encoder.pack(self._dataset[index].token_ids)]
+            lengths = [
+                len(w.token_ids) + 2 for w in self._encoder.pack(self._dataset[index].token_ids)
+            ]
             sizes.append((max(lengths, default=2), len(lengths)))
         order = list(range(len(self._dataset)))
         if self._seed is None:
@@ -249,7 +251,7 @@ class Collator:
 
     encoder: ArticleEncoder
 
-    def __call__(self, examples: Sequence[Example]) -> Mapping[str, Tensor]:
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """See `DocumentLayout` and `Targets` for the shapes."""
         windows: list[Window] = []
         sentence_of_segment: list[int] = []

@@ -1,4 +1,4 @@
-"""The trained module as one ONNX graph, float; both the runtime's graph and the user's come from it."""
+"""The trained module as one float ONNX graph, from which all other graphs are made."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from stance.encoding import ArticleEncoder
+from training.averaging import WeightAverage
 from training.corpus import (
     Collator,
     Example,
@@ -32,6 +33,7 @@ from training.corpus import (
     TokenBudgetSampler,
     layout_and_targets,
 )
+from training.frozen import with_states
 from training.losses import lens_loss
 from training.network import DocumentLayout, LensModel, LensOutputs
 from training.progress import Progress
@@ -82,57 +84,7 @@ def lens_outputs(
     return outputs
 
 
-class WeightAverage:
-    """Exponential mean of the weights, from a given step on (Polyak averaging)."""
-
-    def __init__(self, model: nn.Module, *, decay: float, from_step: int) -> None:
-        self._model, self._decay, self._from_step = model, decay, from_step
-        self._taken = 0
-        self._mean: dict[str, Tensor] = {}
-        self._held: dict[str, Tensor] = {}
-
-    def update(self, step: int) -> None:
-        """Take the weights after a step."""
-        if step < self._from_step:
-            return
-        # Until enough steps are in it, the mean is a plain one: no step weighs more for being first.
-        self._taken += 1
-        share = max(1 - self._decay, 1 / self._taken)
-        with torch.no_grad():
-            for name, value in self._model.named_parameters():
-                if name in self._mean:
-                    self._mean[name].lerp_(value, share)
-                else:
-                    self._mean[name] = value.detach().clone()
-
-    def __enter__(self) -> None:
-        """Put the mean in the model's place; without one the model stays."""
-        self._held = {}
-        for name, value in self._model.named_parameters():
-            if name in self._mean:
-                self._held[name] = value.detach().clone()
-                value.data.copy_(self._mean[name])
-
-    def __exit__(self, *exception: object) -> None:
-        """Put the model's own weights back."""
-        for name, value in self._model.named_parameters():
-            if name in self._held:
-                value.data.copy_(self._held[name])
-        self._held = {}
-
-    def save(self, path: Path) -> None:
-        """Write the mean, if there is one."""
-        if self._mean:
-            save_file(self._mean, path)
-
-    def load(self, path: Path) -> None:
-        """Read the mean, if there is one."""
-        if path.is_file():
-            self._mean = dict(load_file(path))
-            self._taken = math.ceil(1 / (1 - self._decay))
-
-
-class LensTrainer(Trainer):  # type: ignore[misc]
+class LensTrainer(Trainer):
     """The Trainer with our batches, our layer-wise rates and the average of the weights."""
 
     def __init__(
@@ -148,7 +100,7 @@ class LensTrainer(Trainer):  # type: ignore[misc]
         progress: Progress,
     ) -> None:
         self._settings, self._encoder, self._validate = settings, encoder, validate
-        self._average = average
+        self._average, self._train_set, self._trained = average, train_set, model
         super().__init__(
             model=model,
             args=arguments,
@@ -162,38 +114,36 @@ class LensTrainer(Trainer):  # type: ignore[misc]
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batches by token budget."""
         sampler = TokenBudgetSampler(
-            self.train_dataset,
+            self._train_set,
             self._encoder,
             batch_tokens=self._settings.batch_tokens,
             seed=self._settings.seed,
         )
         loader: DataLoader[Any] = self.accelerator.prepare(
-            DataLoader(
-                self.train_dataset, batch_sampler=sampler, collate_fn=self.data_collator
-            )
+            DataLoader(self._train_set, batch_sampler=sampler, collate_fn=self.data_collator)
         )
         return loader
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a rate per layer (layer-wise decay: Howard and Ruder 2018)."""
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model.lens, self._settings), betas=(0.9, 0.98), fused=True
+            parameter_groups(self._trained.lens, self._settings), betas=(0.9, 0.98), fused=True
         )
         return self.optimizer
 
     def evaluate(self, *args: object, **kwargs: object) -> dict[str, float]:
         """Validation scores of the averaged weights, under the names the Trainer expects."""
         scores = self._validate(round(self.state.epoch or 0))
-        self.model.train()
+        self._trained.train()
         return {f"eval_{name}": value for name, value in scores.items()}
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
         self._average.save(folder / AVERAGE)
 
 
-class _Steps(TrainerCallback):  # type: ignore[misc]
+class _Steps(TrainerCallback):
     """Feeds the average and the progress display."""
 
     def __init__(self, average: WeightAverage, progress: Progress) -> None:
@@ -258,9 +208,7 @@ def score_examples(
 ) -> Logits:
     """Logits of all examples, in their order."""
     dataset = ExampleDataset(examples)
-    batches = list(
-        TokenBudgetSampler(dataset, encoder, batch_tokens=batch_tokens, seed=None)
-    )
+    batches = list(TokenBudgetSampler(dataset, encoder, batch_tokens=batch_tokens, seed=None))
     collate = Collator(encoder)
     device = next(lens.parameters()).device
     n_topics, n_columns = lens.heads.n_topics, lens.heads.n_columns
@@ -280,30 +228,6 @@ def score_examples(
             if advance is not None:
                 advance(len(batch))
     return Logits(presence=presence, stance=stance)
-
-
-def with_states(
-    lens: LensModel, encoder: ArticleEncoder, examples: Sequence[Example], *, bf16: bool
-) -> list[Example]:
-    """The examples with the states of the encoder as it is, in half precision."""
-    order = sorted(range(len(examples)), key=lambda index: examples[index].n_tokens)
-    found: list[Example | None] = [None] * len(examples)
-    lens.eval()
-    for begin in range(0, len(order), 32):
-        group = order[begin : begin + 32]
-        packed = [list(encoder.pack(examples[index].token_ids)) for index in group]
-        batch = encoder.batch([window for windows in packed for window in windows])
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            states = lens.encoder(
-                input_ids=torch.from_numpy(batch.input_ids),
-                attention_mask=torch.from_numpy(batch.attention_mask),
-            ).last_hidden_state[torch.from_numpy(batch.content_mask)]
-        # Out of inference mode the copy may be read by a training step.
-        pieces = iter(states.half().clone().split([examples[i].n_tokens for i in group]))
-        for index in group:
-            lengths = [len(ids) for ids in examples[index].token_ids]
-            found[index] = replace(examples[index], states=next(pieces).split(lengths))
-    return [example for example in found if example is not None]
 
 
 def supports_bf16(device: torch.device) -> bool:
@@ -331,7 +255,7 @@ def fit(
         lens: Trained in place.
         encoder: The tokenizing side.
         train: Training examples.
-        validation: Judges the epochs by joint F1.
+        validation: Judges the epochs by joint F1, or by stance F1 where presence is not learnt.
         settings: The recipe.
         work: Folder for checkpoints, one an epoch.
         resume: Go on from the last checkpoint in `work`.
@@ -385,12 +309,15 @@ def fit(
     history_file = work / "history.json"
     history: list[dict[str, float]] = []
 
+    # Without a presence term in the loss nothing is found, and every joint score would be 0.
+    criterion = "joint_f1" if settings.presence_weight else "stance_f1"
+
     def validate(epoch: int) -> Mapping[str, float]:
         with average:
             logits = score_examples(lens, encoder, validation, bf16=bf16)
             scores = validation_scores(logits, np.stack([e.stance for e in validation]))
-            best = max((row["joint_f1"] for row in history), default=-1.0)
-            if scores["joint_f1"] >= best:
+            best = max((row[criterion] for row in history), default=-1.0)
+            if scores[criterion] >= best:
                 save_file(lens.state_dict(), work / BEST)
         history.append({"epoch": float(epoch), **scores})
         history_file.write_text(json.dumps(history), encoding="utf-8")
@@ -414,7 +341,7 @@ def fit(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     lens.load_state_dict(load_file(work / BEST))
     lens.to("cpu")
-    best_row = max(history, key=lambda row: (row["joint_f1"], row["epoch"]))
+    best_row = max(history, key=lambda row: (row[criterion], row["epoch"]))
     return LoopResult(best_epoch=int(best_row["epoch"]), history=tuple(history))
 
 

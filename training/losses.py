@@ -59,9 +59,7 @@ def lens_loss(
             0, document_of_sentence, outputs.focus * targets.evidence
         )
         annotated = (
-            torch.zeros_like(targets.presence).index_add_(
-                0, document_of_sentence, targets.evidence
-            )
+            torch.zeros_like(targets.presence).index_add_(0, document_of_sentence, targets.evidence)
             > 0
         )
         if annotated.any():

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from stance.pooling import PoolingParameters, n_stance_columns
+from stance.pooling import PoolingParameters, n_stance_columns, output_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +138,8 @@ class LensModel(nn.Module):
     def pool(self, outputs: Tensor, layout: DocumentLayout) -> LensOutputs:
         """Shape (content tokens, columns) to logits."""
         k = self.heads.n_topics
-        attention, value, stance_attention, stance_value = outputs.split(
-            [k, k, k, k * self.heads.n_columns], dim=1
+        attention, value, stance_attention, stance_value = (
+            outputs[:, part] for part in output_columns(k, self.heads.n_columns)
         )
         token_sentence, sentence_document = layout.sentence_of_token, layout.document_of_sentence
         token_document = sentence_document[token_sentence]
@@ -163,7 +163,7 @@ class LensModel(nn.Module):
         focus = group_softmax(
             stance_attention + sentence_logit[token_sentence], token_document, layout.n_documents
         )
-        values = stance_value.view(len(outputs), k, self.heads.n_columns)
+        values = stance_value.reshape(len(outputs), k, self.heads.n_columns)
         stance = group_sum(
             (focus[:, :, None] * values).flatten(1), token_document, layout.n_documents
         ).view(layout.n_documents, k, self.heads.n_columns)

@@ -1,4 +1,4 @@
-"""A model folder as plain ONNX for other runtimes: graph, tokenizer, schema, numbers, and a check."""
+"""A model folder as plain ONNX for other runtimes, checked against the float model."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ from training.calibration import calibrate
 from training.card import main_scores, write_card
 from training.corpus import Example, make_examples
 from training.export import write_onnx
-from training.loop import LoopResult, score_examples
+from training.loop import score_examples
 from training.network import LensModel
 from training.quantise import write_graph
 from training.scoring import Logits
@@ -119,9 +119,7 @@ def package_lens(
     draft = {
         "kind": "lens",
         "window_tokens": settings.window_tokens,
-        "pooling": Pooling(
-            **{n: getattr(pooling, n).tolist() for n in Pooling.model_fields}
-        ),
+        "pooling": Pooling(**{n: getattr(pooling, n).tolist() for n in Pooling.model_fields}),
     }
     required = [GRAPH, GRAPH_WEIGHTS, TOKENIZER, SCHEMA]
     write_manifest(folder, provenance, draft, required=required, optional=[])
@@ -302,4 +300,3 @@ def _write_parity(path: Path, records: Sequence[Record], logits: Logits) -> None
         for index, record in enumerate(records[:PARITY_TEXTS])
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-

@@ -28,7 +28,7 @@ class Logits:
         """Shape (documents, topics); column of the likeliest stance."""
         if self.stance.shape[2] == 1:
             return (self.stance[:, :, 0] > 0).astype(np.int64)
-        return self.stance.argmax(axis=2)
+        return np.asarray(self.stance.argmax(axis=2))
 
 
 def validation_scores(
@@ -46,9 +46,7 @@ def validation_scores(
     found = logits.presence > thresholds
     labelled = stance >= 0
     choice = logits.stance_choice
-    topic_f1 = [
-        f1_score(gold[:, k], found[:, k], zero_division=0.0) for k in range(gold.shape[1])
-    ]
+    topic_f1 = [f1_score(gold[:, k], found[:, k], zero_division=0.0) for k in range(gold.shape[1])]
     precision = [
         average_precision_score(gold[:, k], logits.presence[:, k])
         for k in range(gold.shape[1])

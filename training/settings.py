@@ -72,7 +72,7 @@ class TrainingSettings(BaseModel):
     """None: where the processor has it."""
 
     seed: int = Field(0, ge=0)
-    negative_share: float | None = Field(0.6, gt=0, lt=1)
+    negative_share: float | None = Field(0.8, gt=0, lt=1)
     """Share of texts without any topic in the stream that calibration and thresholds are for."""
 
     uncertain_error: float = Field(0.10, gt=0, lt=0.5)

@@ -71,9 +71,11 @@ def build_lens(config: dict[str, Any], schema: Schema, *, dropout: float = 0.1) 
     encoder_config = AutoConfig.for_model(kind, **config)
     encoder_config._attn_implementation = "sdpa" if torch.cuda.is_available() else "eager"
     try:
-        encoder = AutoModel.from_config(encoder_config, add_pooling_layer=False)
+        encoder = AutoModel.from_config(  # type: ignore[no-untyped-call]
+            encoder_config, add_pooling_layer=False
+        )
     except TypeError:
-        encoder = AutoModel.from_config(encoder_config)
+        encoder = AutoModel.from_config(encoder_config)  # type: ignore[no-untyped-call]
     return LensModel(encoder, len(schema.topics), len(schema.predicted_stances), dropout)
 
 
