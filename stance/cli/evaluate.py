@@ -1,0 +1,200 @@
+"""`stance evaluate`: labelled data and a model or its predictions in, scores and a report out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stance.cli import display
+from stance.errors import UsageError, listing
+from stance.predictions import Prediction
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+    from stance.evaluation import Report
+    from stance.evaluation.inputs import Job, Model, Watch
+    from stance.evaluation.layout import Table
+
+# Wide enough for the widest table where no terminal says how wide it is.
+_FILE_WIDTH = 140
+
+
+class Format(StrEnum):
+    """How the scores are written to standard output."""
+
+    text = "text"
+    json = "json"
+
+
+def evaluate(
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA",
+            help="Labelled data: a folder, files (.jsonl, .csv, .tsv, .parquet), or hf:NAME.",
+        ),
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only the texts of this split, e.g. test."),
+    ] = None,
+    splits: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The splits; splits.json with the data if not given."),
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Topics and stances of the labels; schema.json or schema.toml beside the data, "
+            "or else the model's.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER|NAME", help="The model; the released one if not given."),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Predictions made earlier, instead of a model: "
+            "stance predict --in DATA --out FILE.jsonl --full",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write report.json and report.md there."),
+    ] = None,
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Bootstrap samples for the 95 % intervals; 0 for none.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap samples.")] = 0,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Go on without records that have faults.")
+    ] = False,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="How to write to standard output.")
+    ] = Format.text,
+) -> None:
+    """Score a model on labelled data: topics, stance, both together, evidence, with intervals."""
+    if model is not None and predictions is not None:
+        raise UsageError("--model and --predictions: expected one of them, found both")
+    if splits is not None and split is None:
+        raise UsageError("--splits: name the split to evaluate, e.g. --split test")
+    # Late, so that --help does not wait for them.
+    from stance.evaluation import inputs, write_report
+
+    measure: Callable[..., Report]
+    if predictions is None:
+        classifier = load_classifier(model)
+        name = model or "default"
+        measure = partial(inputs.evaluate_model, classifier=classifier, name=name)
+        fallback = classifier.schema
+    else:
+        measure, fallback = partial(inputs.evaluate_file, path=predictions), None
+    job = inputs.load_job(
+        data,
+        schema,
+        split=split,
+        splits_file=splits,
+        fallback=fallback,
+        skip_invalid=skip_invalid,
+    )
+    _tell_faults(job)
+    watch = _progress(len(job.records))
+    result = measure(job, resamples=resamples, seed=seed, watch=watch)
+    if output_format is Format.json:
+        sys.stdout.write(json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        print_report(result)
+    for message in result.notes:
+        display.note(f"note: {display.plain(message)}")
+    if report is not None:
+        files = write_report(result, report)
+        display.note(f"written to {listing(map(str, files))}")
+
+
+def load_classifier(model: str | None) -> Model:
+    """Load a model; None for the released one.
+
+    Raises:
+        ModelError: If it cannot be used.
+    """
+    # Loaded here, so that --help and mistakes in the arguments do not wait for the engine.
+    from stance.classifier import Classifier
+
+    return Classifier.from_pretrained(model)
+
+
+def _tell_faults(job: Job) -> None:
+    faults = job.dataset.faults
+    for fault in faults:
+        display.note(display.plain(str(fault)))
+    if faults:
+        display.note(f"faults: {len(faults):,}; went on with {len(job.dataset.records):,} records")
+
+
+def _progress(total: int) -> Watch:
+    """Passes predictions on, with a bar on a terminal."""
+
+    def watch(answers: Iterator[Prediction]) -> Iterator[Prediction]:
+        if not sys.stderr.isatty():
+            yield from answers
+            return
+        from rich.progress import Progress
+
+        with Progress(console=display.console(stderr=True), transient=True) as progress:
+            yield from progress.track(answers, total=total, description="reading")
+
+    return watch
+
+
+def print_report(report: Report) -> None:
+    """Print what was evaluated and the main tables."""
+    from rich.text import Text
+
+    from stance.evaluation.report import report_tables
+
+    out = display.console()
+    if not out.is_terminal:
+        out.width = _FILE_WIDTH
+    for key in ("data", "split", "model", "predictions"):
+        if key in report.about:
+            out.print(Text(f"{key}: {display.plain(str(report.about[key]))}"), soft_wrap=True)
+    out.print(Text(display.plain(report.signature)), soft_wrap=True)
+    out.print()
+    for table in report_tables(report):
+        if not table.detail:
+            out.print(_drawn(table))
+    if report.resamples:
+        out.print(
+            f"in parentheses: 95 % intervals, {report.resamples:,} bootstrap samples of the texts"
+        )
+
+
+def _drawn(table: Table) -> RichTable:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(
+        title=Text(display.plain(table.title), style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1),
+    )
+    for place, name in enumerate(table.columns):
+        drawn.add_column(Text(display.plain(name)), justify="right" if place else "left")
+    for row in table.rows:
+        drawn.add_row(*(Text(display.plain(cell)) for cell in row))
+    return drawn

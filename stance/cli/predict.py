@@ -1,0 +1,244 @@
+"""`stance predict`: articles in, predictions out, one at a time and in order."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+
+from stance.cli import display, sources
+from stance.errors import UsageError
+from stance.predictions import FaultyInput, Prediction
+from stance.records import Article
+from stance.schema import Schema
+
+if TYPE_CHECKING:
+    from stance.cli.sources import Source
+
+Answer = Prediction | FaultyInput
+Sink = Callable[[Answer], None]
+_ARTICLE_COLUMNS = frozenset({"id", "title", "text"})
+# So many faults may wait for the predictions before them.
+_WAITING_FAULTS = 1_000
+
+
+class Format(StrEnum):
+    """How predictions are written to standard output."""
+
+    table = "table"
+    jsonl = "jsonl"
+
+
+class Predictor(Protocol):
+    """What this verb needs of a classifier."""
+
+    @property
+    def schema(self) -> Schema:
+        """The topics and stances of its answers."""
+
+    def predict_many(self, articles: Iterable[Article]) -> Iterator[Prediction]:
+        """One prediction per article, in order."""
+
+
+def predict(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT|FILE|FOLDER|-",
+            help="What to read: a text in quotes; a file (.txt one article; .jsonl, .csv, .tsv, "
+            ".parquet many); a folder, all its files; - for standard input (one text, or JSON "
+            "Lines if it begins with a brace).",
+        ),
+    ] = None,
+    in_file: Annotated[
+        Path | None, typer.Option("--in", metavar="FILE", help="A file of articles to read.")
+    ] = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write the predictions to this file; its ending (.jsonl, .csv, .tsv, .parquet) "
+            "says how.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER|NAME", help="The model; the released one if not given."),
+    ] = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="How to write to standard output.")
+    ] = Format.table,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Carry the other fields of the input through.")
+    ] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Add what the stance would be on topics that were not found."),
+    ] = False,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Find topics with at least this precision on held-out data, instead of with the "
+            "best balance.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor threads; all if not given.")
+    ] = None,
+) -> None:
+    """Say which topics articles carry, how each is presented, and which sentences show it."""
+    wanted = sources.find_sources(inputs or (), in_file)
+    _check_output(wanted, out_file)
+    _tell_what_is_left(wanted)
+    classifier = load_classifier(model, precision=precision, threads=threads)
+    items = sources.read_sources(wanted)
+    columns = _carried_columns(wanted) if keep else ()
+    shown = out_file is not None or not sys.stdout.isatty()
+    with (
+        _open_sink(out_file, output_format, classifier.schema, columns, full=full) as sink,
+        display.counting(shown=shown) as counter,
+    ):
+        for answer in answers(classifier, items, keep=keep):
+            sink(answer)
+            counter.add(fault=isinstance(answer, FaultyInput))
+    if out_file is not None:
+        display.note(f"{counter.words()}; written to {out_file}")
+    elif not counter.done:
+        display.note("there is no article in the input")
+    if counter.faults:
+        if counter.done > 1:
+            display.note(f"{counter.faults:,} of {counter.done:,} inputs could not be read")
+        raise typer.Exit(1)
+
+
+def load_classifier(
+    model: str | None, *, precision: float | None, threads: int | None
+) -> Predictor:
+    """Load a model; None for the released one.
+
+    Raises:
+        ModelError: If it cannot be used.
+    """
+    # Loaded here, so that --help and mistakes in the arguments do not wait for the engine.
+    from stance.classifier import Classifier
+
+    return Classifier.from_pretrained(model, precision=precision, threads=threads)
+
+
+def answers(
+    classifier: Predictor, items: Iterable[Article | FaultyInput], *, keep: bool
+) -> Iterator[Answer]:
+    """Predict articles; faulty inputs keep their place among them.
+
+    Memory holds what `predict_many` reads ahead and at most 1,000 faults.
+
+    Args:
+        classifier: Reads the articles.
+        items: Articles and faulty inputs.
+        keep: Whether other fields of the input stay with the predictions.
+    """
+    remaining = iter(items)
+    # True stands for an article whose prediction is under way, at whose place faults wait.
+    waiting: deque[FaultyInput | bool] = deque()
+    ended = False
+
+    def articles() -> Iterator[Article]:
+        nonlocal ended
+        faults = 0
+        # Ending the stream early makes the classifier hand out what it holds.
+        while faults < _WAITING_FAULTS:
+            item = next(remaining, None)
+            if item is None:
+                ended = True
+                return
+            if isinstance(item, FaultyInput):
+                faults += 1
+                waiting.append(item)
+            else:
+                waiting.append(True)
+                yield item if keep else replace(item, extra={})
+
+    while not ended:
+        for prediction in classifier.predict_many(articles()):
+            while isinstance(fault := waiting.popleft(), FaultyInput):
+                yield fault
+            yield prediction
+        while waiting:
+            if not isinstance(fault := waiting.popleft(), FaultyInput):
+                raise RuntimeError("the classifier gave fewer predictions than it read articles")
+            yield fault
+
+
+def _check_output(wanted: Iterable[Source], out_file: Path | None) -> None:
+    if out_file is None:
+        return
+    if not out_file.absolute().parent.is_dir():
+        raise UsageError(f"--out {out_file}: the folder {out_file.parent} does not exist")
+    if not out_file.exists():
+        return
+    for name in (name for source in wanted for name in source.files):
+        if Path(name).exists() and out_file.samefile(name):
+            raise UsageError(f"--out {out_file}: is also read; write to another file")
+
+
+def _tell_what_is_left(wanted: Iterable[Source]) -> None:
+    for source in wanted:
+        if source.left:
+            one = len(source.left) == 1
+            what = "file with another ending is" if one else "files with other endings are"
+            more = "" if one else " and others"
+            display.note(
+                f"{source.name}: {len(source.left):,} {what} left alone: {source.left[0]}{more}"
+            )
+
+
+def _carried_columns(wanted: Iterable[Source]) -> tuple[str, ...]:
+    from stance.formats import column_names
+
+    names: dict[str, None] = {}
+    for file in (file for source in wanted for file in source.files):
+        # A file that cannot be opened is told in its place among the answers.
+        with suppress(UsageError):
+            names |= dict.fromkeys(column_names(file))
+    return tuple(name for name in names if name not in _ARTICLE_COLUMNS)
+
+
+@contextmanager
+def _open_sink(
+    out_file: Path | None,
+    output_format: Format,
+    schema: Schema,
+    columns: tuple[str, ...],
+    *,
+    full: bool,
+) -> Iterator[Sink]:
+    def row(answer: Answer) -> dict[str, Any]:
+        return answer.to_dict() if isinstance(answer, FaultyInput) else answer.to_dict(full=full)
+
+    if out_file is not None:
+        from stance.writers import open_writer
+
+        with open_writer(out_file, schema=schema, extra_columns=columns) as writer:
+            yield lambda answer: writer.write(row(answer))
+    elif output_format is Format.jsonl:
+        yield lambda answer: _write_line(row(answer))
+    else:
+        out = display.console()
+        numbers = count(1)
+        yield lambda answer: display.print_answer(out, answer, number=next(numbers), full=full)
+
+
+def _write_line(row: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,0 +1,201 @@
+"""A report as plain tables of words, which the terminal and Markdown both draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stance.evaluation.resampling import Path
+from stance.evaluation.scorecard import ALL, MAIN, Score, Scorecard
+from stance.schema import Schema
+
+UNDEFINED = "n/a"
+SMALL_SLICE = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table whose first column names its rows.
+
+    Attributes:
+        title: What it is about.
+        columns: Heads of the columns.
+        rows: Cells, as many in each row as there are columns.
+        detail: Whether a short overview can do without it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    detail: bool = False
+
+
+def word_score(score: Score, *, interval: bool = True) -> str:
+    """`0.931 (0.902-0.956)`; without an interval where there is none, `n/a` where undefined."""
+    if score.value is None:
+        return UNDEFINED
+    if score.low is None or score.high is None or not interval:
+        return f"{score.value:.3f}"
+    return f"{score.value:.3f} ({score.low:.3f}-{score.high:.3f})"
+
+
+def card_tables(card: Scorecard, schema: Schema) -> list[Table]:
+    """The tables of one set of texts; those about things that the data lacks are left out."""
+    tables = [_topics(card, schema.topic_names), _texts(card), _views(card)]
+    for view in _heads(card):
+        tables.append(_by_topic(card, schema.topic_names, view))
+        tables.append(_by_stance(card, schema.predicted_stances, view))
+    tables += [table for table in (_evidence(card), _pairs(card)) if table.rows]
+    return tables
+
+
+def slice_table(title: str, cards: Mapping[str, Scorecard]) -> Table:
+    """The main figures of each slice, side by side."""
+    both = any((ALL, "joint", "f1") in card.scores for card in cards.values())
+    figures: list[tuple[str, Path]] = [
+        ("topics macro F1", ("topics", "macro", "f1")),
+        (f"stance macro F1{', sure' * both}", (MAIN, "stance", "macro_f1")),
+        (f"joint F1{', sure' * both}", (MAIN, "joint", "f1")),
+    ]
+    if both:
+        figures.append(("stance macro F1, all", (ALL, "stance", "macro_f1")))
+        figures.append(("joint F1, all", (ALL, "joint", "f1")))
+    rows = []
+    for name, card in cards.items():
+        texts = card.counts["texts",]
+        few = " (few)" if texts < SMALL_SLICE else ""
+        cells = [word_score(card.scores[path]) for _, path in figures]
+        rows.append((name + few, f"{texts:,}", *cells))
+    columns = (title, "texts", *(head for head, _ in figures))
+    return Table(title=f"By {title}", columns=columns, rows=tuple(rows))
+
+
+def _topics(card: Scorecard, topics: Iterable[str]) -> Table:
+    names = ("precision", "recall", "f1", "average_precision")
+    rows = []
+    for topic in topics:
+        place = ("topics", "each", topic)
+        scores = [word_score(card.scores[*place, name]) for name in names]
+        counts = [f"{card.counts[*place, name]:,}" for name in ("gold", "found")]
+        rows.append((topic, *scores, *counts))
+    for name in ("macro", "micro"):
+        scores = [
+            word_score(card.scores["topics", name, score])
+            if ("topics", name, score) in card.scores
+            else ""
+            for score in names
+        ]
+        rows.append((f"{name} average", *scores, "", ""))
+    columns = ("topic", "precision", "recall", "F1", "average precision", "labelled", "found")
+    return Table(title="Topics", columns=columns, rows=tuple(rows))
+
+
+def _texts(card: Scorecard) -> Table:
+    rows = (
+        ("all topics right", "exact_match", card.counts["texts",]),
+        (
+            "nothing found, of texts without a topic",
+            "nothing_found",
+            card.counts["topics", "texts_without_topic"],
+        ),
+        ("calibration error (ECE) of presence", "ece", card.counts["texts",]),
+    )
+    return Table(
+        title="Whole texts",
+        columns=("score", "value", "texts"),
+        rows=tuple(
+            (name, word_score(card.scores["topics", score]), f"{count:,}")
+            for name, score, count in rows
+        ),
+    )
+
+
+def _heads(card: Scorecard) -> dict[str, str]:
+    """The views that a card has, with their heads."""
+    both = (ALL, "joint", "f1") in card.scores
+    return {MAIN: "sure labels", ALL: "all labels"} if both else {MAIN: "all labels"}
+
+
+def _views(card: Scorecard) -> Table:
+    lines: list[tuple[str, Path]] = [
+        ("stance macro F1", ("stance", "macro_f1")),
+        ("stance accuracy", ("stance", "accuracy")),
+        ("joint (topic, stance) F1", ("joint", "f1")),
+        ("joint precision", ("joint", "precision")),
+        ("joint recall", ("joint", "recall")),
+        ("all topics and stances right", ("joint", "exact_match")),
+        ("calibration error (ECE) of stance", ("stance", "ece")),
+        ("share of stances not marked uncertain", ("stance", "coverage")),
+        ("error among these", ("stance", "certain_error")),
+    ]
+    if card.counts[MAIN, "unpredicted", "labels"]:
+        lines.append(("AUROC, confidence against unpredicted stances", ("unpredicted", "auroc")))
+    heads = _heads(card)
+    rows = [("labels with a stance", *(f"{card.counts[v, 'stance', 'pairs']:,}" for v in heads))]
+    rows += [
+        (name, *(word_score(card.scores[view, *path]) for view in heads)) for name, path in lines
+    ]
+    return Table(title="Stance and joint", columns=("score", *heads.values()), rows=tuple(rows))
+
+
+def _by_topic(card: Scorecard, topics: Iterable[str], view: str) -> Table:
+    rows = []
+    for topic in topics:
+        place = (view, "stance", "topics", topic)
+        scores = [word_score(card.scores[*place, name]) for name in ("macro_f1", "accuracy")]
+        rows.append((topic, *scores, f"{card.counts[*place, 'pairs']:,}"))
+    columns = ("topic", "macro F1", "accuracy", "labels")
+    title = f"Stance by topic, {_heads(card)[view]}"
+    return Table(title=title, columns=columns, rows=tuple(rows), detail=True)
+
+
+def _by_stance(card: Scorecard, stances: Iterable[str], view: str) -> Table:
+    rows = []
+    for name in stances:
+        place = (view, "stance", "each", name)
+        scores = [word_score(card.scores[*place, it]) for it in ("precision", "recall", "f1")]
+        rows.append((name, *scores, f"{card.counts[*place, 'gold']:,}"))
+    columns = ("stance", "precision", "recall", "F1", "labels")
+    title = f"Stance by class, {_heads(card)[view]}"
+    return Table(title=title, columns=columns, rows=tuple(rows), detail=True)
+
+
+def _evidence(card: Scorecard) -> Table:
+    heads = {view: head for view, head in _heads(card).items() if _has_evidence(card, view)}
+    lines = (
+        ("strongest shown sentence is annotated", "top_hit"),
+        ("annotated sentences that are shown", "coverage"),
+        ("shown sentences that are annotated", "precision"),
+    )
+    rows: list[tuple[str, ...]] = []
+    if heads:
+        counts = (f"{card.counts[view, 'evidence', 'pairs']:,}" for view in heads)
+        rows.append(("found topics with annotated evidence", *counts))
+        rows += [
+            (name, *(word_score(card.scores[view, "evidence", score]) for view in heads))
+            for name, score in lines
+        ]
+    return Table(title="Evidence", columns=("score", *heads.values()), rows=tuple(rows))
+
+
+def _has_evidence(card: Scorecard, view: str) -> bool:
+    return card.counts[view, "evidence", "pairs"] > 0
+
+
+def _pairs(card: Scorecard) -> Table:
+    heads = {
+        view: head
+        for view, head in _heads(card).items()
+        if card.counts[view, "counterfactual", "pairs"]
+    }
+    rows: list[tuple[str, ...]] = []
+    if heads:
+        counts = (f"{card.counts[view, 'counterfactual', 'pairs']:,}" for view in heads)
+        rows.append(("pairs that differ in a label", *counts))
+        for name, score in (
+            ("both right on the label that differs", "both_right"),
+            ("both right on every label", "both_exact"),
+        ):
+            scores = (card.scores[view, "counterfactual", score] for view in heads)
+            rows.append((name, *map(word_score, scores)))
+    return Table(title="Counterfactual pairs", columns=("score", *heads.values()), rows=tuple(rows))

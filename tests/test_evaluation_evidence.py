@@ -1,0 +1,137 @@
+"""Shown sentences against annotated ones, by their places."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from evaluation_support import SCHEMA, TOPICS, Cell, finding_of, predictions_of, records_of, right
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stance.evaluation import count_outcomes, evaluate
+from stance.evaluation.evidence import count_misplaced, match_evidence
+from stance.predictions import Evidence
+from stance.records import Article, Label
+from stance.sentences import Part
+
+TITLE = "Port opens."
+TEXT = "Port opens. Ships came in. Others had to wait."
+ARTICLE = Article(title=TITLE, text=TEXT)
+
+
+def shown(sentence: str, *, part: str = "text", presence: float = 1.0, start: int = -1) -> Evidence:
+    assert part in get_args(Part)
+    start = (TITLE if part == "title" else TEXT).index(sentence) if start < 0 else start
+    return Evidence(
+        sentence=sentence,
+        part=part,  # type: ignore[arg-type]
+        start=start,
+        end=start + len(sentence),
+        presence=presence,
+        stance=0.0,
+    )
+
+
+def test_the_strongest_sentence_counts_as_top_wherever_it_stands() -> None:
+    sentences = [shown("Ships came in.", presence=0.5), shown("Others had to wait.", presence=2.0)]
+    match = match_evidence(ARTICLE, ["Others had to wait."], sentences)
+    assert (match.annotated, match.covered) == (1, 1)
+    assert (match.shown, match.shown_right, match.top_right) == (2, 1, True)
+    assert not match_evidence(ARTICLE, ["Ships came in."], sentences).top_right
+
+
+def test_a_sentence_repeated_in_the_title_matches_at_either_place() -> None:
+    for part in ("title", "text"):
+        match = match_evidence(ARTICLE, ["Port opens."], [shown("Port opens.", part=part)])
+        assert (match.covered, match.shown_right, match.top_right) == (1, 1, True)
+
+
+def test_the_same_place_in_another_part_is_no_match() -> None:
+    article = Article(title=TITLE, text="Ships came in.")
+    match = match_evidence(article, ["Ships came in."], [shown("Port opens.", part="title")])
+    assert (match.covered, match.shown_right, match.top_right) == (0, 0, False)
+
+
+def test_sentences_that_only_touch_do_not_match() -> None:
+    joined = Article(text="AaBb")
+    own = replace(shown("Port", start=0), sentence="Aa", end=2)
+    assert match_evidence(joined, ["Bb"], [own]).covered == 0
+    assert match_evidence(joined, ["aB"], [own]).covered == 1
+
+
+def test_half_a_sentence_and_spaces_around_it_match() -> None:
+    match = match_evidence(ARTICLE, [" came in. "], [shown("Ships came in.")])
+    assert (match.covered, match.shown_right) == (1, 1)
+
+
+def test_nothing_shown_covers_nothing() -> None:
+    match = match_evidence(ARTICLE, ["Ships came in.", "no such words"], [])
+    assert (match.annotated, match.covered, match.shown, match.top_right) == (2, 0, 0, False)
+
+
+def test_a_sentence_that_stands_elsewhere_is_counted_as_misplaced() -> None:
+    assert count_misplaced(ARTICLE, [shown("Ships came in."), shown("Ships", start=0)]) == 1
+
+
+@given(st.text(alphabet="ab .", max_size=20), st.data())
+def test_overlap_is_what_a_set_of_positions_says(text: str, data: st.DataObject) -> None:
+    spans = [sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2))) for _ in range(2)]
+    (start, end), (other, last) = spans
+    quote = text[other:last]
+    article = Article(text=text)
+    own = Evidence(
+        sentence=text[start:end], part="text", start=start, end=end, presence=1.0, stance=0.0
+    )
+    stripped = quote.strip()
+    places, at = set(), 0
+    while stripped and (at := text.find(stripped, at)) >= 0:
+        places |= set(range(at, at + len(stripped)))
+        at += len(stripped)
+    match = match_evidence(article, [quote], [own])
+    assert match.covered == match.shown_right == bool(places & set(range(start, end)))
+    assert match.misplaced == 0
+
+
+def test_only_topics_rightly_found_count() -> None:
+    table = [(right("negative"), right("negative", found=False), Cell(found=True))]
+    (record,) = records_of(table)
+    (prediction,) = predictions_of(table)
+    text = record.article.text
+    evidence = (
+        Evidence(sentence=text[:14], part="text", start=0, end=14, presence=1.0, stance=0.0),
+        Evidence(sentence="moved", part="text", start=15, end=20, presence=3.0, stance=0.0),
+    )
+    record = replace(
+        record,
+        labels=tuple(
+            Label(topic=topic, stance="negative", evidence=(text[:14], text[15:]))
+            for topic in TOPICS[:2]
+        ),
+    )
+    prediction = replace(
+        prediction,
+        topics=tuple(finding_of(TOPICS[at], table[0][at], evidence) for at in (0, 2)),
+        below=(finding_of(TOPICS[1], table[0][1], evidence),),
+    )
+    outcomes = count_outcomes([record], [prediction], SCHEMA)
+    assert outcomes.annotated.tolist() == [[2, 0, 0]]
+    assert outcomes.covered.tolist() == [[2, 0, 0]]
+    assert outcomes.shown.tolist() == [[2, 0, 0]]
+    assert outcomes.shown_right.tolist() == [[2, 0, 0]]
+    assert outcomes.top_right.tolist() == [[1, 0, 0]]
+    assert outcomes.misplaced.tolist() == [2]
+    report = evaluate([record], [prediction], SCHEMA, resamples=0)
+    assert report.overall.value("sure", "evidence", "top_hit") == 1
+    assert report.overall.value("sure", "evidence", "coverage") == 1
+    assert report.overall.counts["sure", "evidence", "pairs"] == 1
+    assert any("do not stand in their texts" in note and "t0" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("view", ["sure", "all"])
+def test_without_evidence_there_are_no_evidence_scores(view: str) -> None:
+    table = [(right("negative", sure=False), Cell(), Cell())]
+    card = evaluate(records_of(table), predictions_of(table), SCHEMA, resamples=5).overall
+    assert card.counts[view, "evidence", "pairs"] == 0
+    assert card.value(view, "evidence", "top_hit") is None
