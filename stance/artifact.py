@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stance.errors import ModelError, listing
+from stance.errors import ModelError, SchemaError, listing, shorten
 from stance.files import reason
 from stance.schema import Schema
 
@@ -24,6 +25,7 @@ MANIFEST = "manifest.json"
 SCHEMA = "schema.json"
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_FILE_BYTES = 8_000_000_000
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Probability = float
 
@@ -141,7 +143,8 @@ class Artifact:
     def digest(self) -> str:
         """SHA-256 over the digests of the required files and all numbers that change answers."""
         numbers = self.manifest.model_dump(
-            mode="json", include={"schema_digest", "pooling", "calibration", "uncertainty"}
+            mode="json",
+            include={"schema_digest", "window_tokens", "pooling", "calibration", "uncertainty"},
         )
         hashes = {n: e.sha256 for n, e in self.manifest.files.items() if e.required}
         return hashlib.sha256(json.dumps([numbers, hashes], sort_keys=True).encode()).hexdigest()
@@ -215,8 +218,11 @@ def load_artifact(path: str | Path) -> Artifact:
         raise ModelError(f"{path}: expected a model folder, found nothing there")
     manifest = _manifest(path)
     for name in manifest.files:
-        if Path(name).name != name or name in {"", ".", "..", MANIFEST} or "\\" in name:
-            raise ModelError(f"{path}/{MANIFEST}: files: expected plain file names, found {name!r}")
+        if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+            raise ModelError(
+                f"{path}/{MANIFEST}: files: expected plain names of files in the folder, "
+                f"found {shorten(name)}; do not use this folder"
+            )
     if SCHEMA not in manifest.files:
         raise ModelError(f"{path}/{MANIFEST}: files: {SCHEMA} is not listed")
     contents = {
@@ -266,7 +272,10 @@ def _schema(path: Path, contents: dict[str, bytes], manifest: Manifest) -> Schem
         raise ModelError(f"{path}/{MANIFEST}: files: {SCHEMA} must be required") from None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}/{SCHEMA}: expected JSON, found a fault: {error}") from None
-    schema = Schema.from_dict(data, source=f"{path}/{SCHEMA}")
+    try:
+        schema = Schema.from_dict(data, source=f"{path}/{SCHEMA}")
+    except SchemaError as error:
+        raise ModelError(str(error)) from None
     if schema.digest != manifest.schema_digest:
         raise ModelError(
             f"{path}: {SCHEMA} is not the schema that the model was trained with "

@@ -216,9 +216,10 @@ class Classifier:
 
 def _article(item: str | Article | Mapping[str, Any]) -> Article:
     if isinstance(item, Article):
-        parsed = parse_article({"text": item.text, "title": item.title})
+        parsed = parse_article({"id": item.id or None, "text": item.text, "title": item.title})
         return item if isinstance(parsed, Article) else _refuse(parsed)
-    parsed = parse_article({"text": item} if isinstance(item, str) else dict(item))
+    data = {"text": item} if isinstance(item, str) else item
+    parsed = parse_article(dict(data) if isinstance(data, Mapping) else data)
     return parsed if isinstance(parsed, Article) else _refuse(parsed)
 
 

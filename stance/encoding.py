@@ -80,7 +80,7 @@ class ArticleEncoder:
     """
 
     def __init__(self, tokenizer: Tokenizer, *, window_tokens: int) -> None:
-        """Take the frame and the padding id from the tokenizer.
+        """Take the special tokens of the frame from the tokenizer.
 
         Raises:
             ModelError: If the tokenizer frames texts in another way.
@@ -91,14 +91,16 @@ class ArticleEncoder:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         frame = tokenizer.encode("", add_special_tokens=True).ids
-        if len(frame) != 2:
+        text = tokenizer.encode("a", add_special_tokens=True).ids
+        # A text between the two: some tokenizers put both special tokens behind it.
+        if len(frame) != 2 or [text[0], text[-1]] != frame:
             raise ModelError(
                 "tokenizer: expected one special token before and one behind a text, "
-                f"found {len(frame)} in all; use an encoder that is framed like BERT"
+                f"found {tokenizer.decode(text, skip_special_tokens=False)!r} for 'a'; "
+                "use an encoder that is framed like BERT"
             )
         self.tokenizer = tokenizer
         self._first, self._last = frame
-        self._pad = 0
         unknown = tokenizer.encode("\U000fffff", add_special_tokens=False).ids
         self._unknown = unknown[0] if unknown else self._last
         self.capacity = window_tokens - 2
@@ -143,7 +145,8 @@ class ArticleEncoder:
     def batch(self, windows: Sequence[Window]) -> TokenBatch:
         """Frame and pad windows to the longest of them."""
         width = max((len(window.token_ids) for window in windows), default=0) + 2
-        input_ids = np.full((len(windows), width), self._pad, dtype=np.int64)
+        # The mask hides what stands behind a window; any known id will do.
+        input_ids = np.full((len(windows), width), self._last, dtype=np.int64)
         attention_mask = np.zeros((len(windows), width), dtype=np.int64)
         content_mask = np.zeros((len(windows), width), dtype=np.bool_)
         starts: list[int] = []

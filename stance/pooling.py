@@ -75,19 +75,19 @@ class DocumentScores:
     stance_shares: FloatArray
 
 
-def output_columns(n_topics: int, n_stance_columns: int) -> tuple[slice, slice, slice, slice]:
-    """Columns of the graph's output.
+def output_columns(n_topics: int, n_columns: int) -> tuple[slice, slice, slice, slice]:
+    """Columns of the graph's output, for so many topics and stance columns (`n_stance_columns`).
 
     Returns:
         Slices for attention a, presence value v, stance attention c (each `n_topics` wide) and
-        stance values u (`n_topics * n_stance_columns`, topic by topic).
+        stance values u (`n_topics * n_columns`, topic by topic).
     """
     k = n_topics
     return (
         slice(0, k),
         slice(k, 2 * k),
         slice(2 * k, 3 * k),
-        slice(3 * k, (3 + n_stance_columns) * k),
+        slice(3 * k, (3 + n_columns) * k),
     )
 
 
@@ -156,7 +156,8 @@ def pool_document(sentences: SegmentSums, parameters: PoolingParameters) -> Docu
     x = sentences.presence
     read = np.isfinite(sentences.presence_log_mass)
     weight = _softmax(np.where(read, parameters.sharpness * x, -np.inf))
-    position = np.log1p(np.arange(len(x), dtype=np.float64))[:, None]
+    # Sentences without tokens are not counted: in training they do not occur.
+    position = np.log1p(np.maximum(read.cumsum(axis=0) - 1.0, 0.0))
     focus = _softmax(sentences.stance_log_mass + parameters.gate * x - parameters.decay * position)
     presence_shares = weight * x
     stance_shares = focus[:, :, None] * sentences.stance

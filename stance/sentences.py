@@ -116,8 +116,8 @@ _WORDS = re.compile(
     r"\b(?:[Mm]ay|[Nn]o|miss|me|ill|ore|[Ff]ed|art|fig|ID)(?=[.][\"'”’)]*\s+[^\d\s])"
 )
 
-# A list sign or "(a)" keeps sentencex from splitting the item.
-_ITEM = re.compile(r"^([ \t]*)([^\w\s.!?()\[\]]|\(\w{1,4}\))(?=\s)", re.M)
+# "(a)" keeps sentencex from splitting the item.
+_ITEM = re.compile(r"^([ \t]*)\((\w{1,4})\)(?=\s)", re.M)
 
 # sentencex does not split within quotation marks, but in news a quotation often runs over several
 # sentences. So it is shown none: opening ones as spaces, closing ones before the full stop after
@@ -150,9 +150,9 @@ _NO_END = re.compile(
 
 
 def _shown(text: str) -> str:
-    shown = re.sub(r"…(?!\s*[a-z])", ".", text)  # sentencex takes no "…" for an end.
+    shown = text.replace("…", ".")  # sentencex takes no "…" for an end.
     shown = _WORDS.sub(lambda match: "z" * len(match[0]), shown)
-    shown = _ITEM.sub(lambda match: match[1] + "-" * len(match[2]), shown)
+    shown = _ITEM.sub(r"\1-\2-", shown)
     shown = _BRACKETED.sub(lambda match: f"{match[1][:-1]}){match[1][-1]}", shown)
     shown = _CLOSING.sub(_closed, shown)
     shown = re.sub("[\"'`]", "-", _OPENING.sub(" ", shown))
@@ -163,11 +163,12 @@ def _shown(text: str) -> str:
 
 
 def _ascii(match: re.Match[str]) -> str:
-    # sentencex takes no lone surrogates, and panics on some texts with longer characters.
+    # sentencex takes no lone surrogates, panics on some texts beyond ASCII, and does not split
+    # a list item that begins with one of a number of signs, such as "•".
     char = match[0]
     if char.isspace():
         return "\v" if char in "\x85\u2028\u2029" else " "
-    return "A" if char.isupper() else "a" if char.isalpha() else "-"
+    return "a" if char.isalpha() else "-"
 
 
 def _closed(match: re.Match[str]) -> str:

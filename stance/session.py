@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,28 @@ from stance.errors import ModelError
 GRAPH = "model.xml"
 WEIGHTS = "model.bin"
 INPUTS = ("input_ids", "attention_mask")
+
+
+def load_engine() -> ModuleType:
+    """Import OpenVINO without its model converter and without its telemetry.
+
+    Its own `__init__` imports the converter, which reports the import to OpenVINO's makers and
+    costs half of the time; it goes on without where the converter cannot be had. Every import of
+    the engine in this project goes through here, since the first one decides.
+    """
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+    # None makes an import fail, and what asks for telemetry has a silent stand-in for that.
+    modules.setdefault("openvino_telemetry", None)
+    converter = "openvino.tools.ovc"
+    hidden = converter not in modules
+    if hidden:
+        modules[converter] = None
+    try:
+        import openvino
+    finally:
+        if hidden:
+            del modules[converter]
+    return openvino  # type: ignore[no-any-return]
 
 
 class Session:
@@ -33,8 +57,7 @@ class Session:
         Raises:
             ModelError: If it is not a graph with the inputs and the output that are expected.
         """
-        import openvino as ov
-
+        ov = load_engine()
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             # The released numbers are int8 by int8; a processor's bf16 must not move the rest.

@@ -119,7 +119,7 @@ def train(
             shutil.rmtree(work)
         work.mkdir(parents=True, exist_ok=True)
         set_seed(settings.seed)
-        lens, encoder, tokenizer_json = _start(dataset, settings)
+        lens, encoder, tokenizer_json, settings = _start(dataset, settings)
         display.say(
             f"{len(parts['train']):,} texts to learn from, {len(parts['validation']):,} to choose "
             f"by; encoder {settings.base}, {settings.epochs} epochs"
@@ -207,22 +207,27 @@ def check_teachable(dataset: Dataset, parts: Mapping[str, Sequence[Record]]) -> 
         raise DataError(faults)
 
 
-def _start(dataset: Dataset, settings: TrainingSettings) -> tuple[LensModel, ArticleEncoder, str]:
-    """The model to begin with: from an encoder, or from an earlier model of ours."""
-    schema = dataset.schema
-    if (Path(settings.base) / MANIFEST).is_file():
-        earlier, encoder, artifact = load_lens(settings.base)
-        lens = LensModel(
-            earlier.encoder, len(schema.topics), len(schema.predicted_stances), settings.dropout
-        )
-        transfer(earlier, artifact.schema, lens, schema)
-        tokenizer_json = artifact.contents["tokenizer.json"].decode("utf-8")
-        encoder = ArticleEncoder(encoder.tokenizer, window_tokens=settings.window_tokens)
-        return lens, encoder, tokenizer_json
-    backbone, tokenizer = load_backbone(settings.base, hidden_dropout=settings.dropout)
+def _start(
+    dataset: Dataset, settings: TrainingSettings
+) -> tuple[LensModel, ArticleEncoder, str, TrainingSettings]:
+    """The model to begin with, from an encoder or an earlier model of ours.
+
+    The settings come back as the manifest keeps them: a folder is named by its last part and, if
+    it is a model, its digest, since its path says nothing on another machine.
+    """
+    schema, base = dataset.schema, Path(settings.base)
+    earlier = load_lens(base) if (base / MANIFEST).is_file() else None
+    if earlier:
+        backbone, tokenizer = earlier[0].encoder, earlier[1].tokenizer
+        named = f"{base.name} ({earlier[2].digest[:12]})"
+    else:
+        backbone, tokenizer = load_backbone(settings.base, hidden_dropout=settings.dropout)
+        named = base.name if base.is_dir() else settings.base
     encoder = ArticleEncoder(tokenizer, window_tokens=settings.window_tokens)
     lens = LensModel(backbone, len(schema.topics), len(schema.predicted_stances), settings.dropout)
-    return lens, encoder, tokenizer.to_str()
+    if earlier:
+        transfer(earlier[0], earlier[2].schema, lens, schema)
+    return lens, encoder, tokenizer.to_str(), settings.model_copy(update={"base": named})
 
 
 def _train_baseline(

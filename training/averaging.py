@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
@@ -51,10 +51,13 @@ class WeightAverage:
     def save(self, path: Path) -> None:
         """Write the mean, if there is one."""
         if self._mean:
-            save_file(self._mean, path)
+            save_file(self._mean, path, metadata={"taken": str(self._taken)})
 
     def load(self, path: Path) -> None:
         """Read the mean, if there is one."""
-        if path.is_file():
-            self._mean = dict(load_file(path))
-            self._taken = math.ceil(1 / (1 - self._decay))
+        if not path.is_file():
+            return
+        device = str(next(self._model.parameters()).device)
+        with safe_open(path, "pt", device=device) as file:
+            self._mean = {name: file.get_tensor(name) for name in file.keys()}
+            self._taken = int(file.metadata()["taken"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,19 +113,22 @@ def choose_uncertainty(
     # From 30 % of the pairs to all: enough choice, and each step large enough to mean something.
     first = max(LEAST_PAIRS, int(0.3 * len(order)))
     steps = np.unique(np.linspace(first, len(order), 29).astype(int))
-    for n in steps if len(order) >= first else steps[:0]:
+    ranked = confidence[order]
+    for step in steps if len(order) >= first else steps[:0]:
+        # Equal confidences cannot be told apart: all of them are in, or none.
+        n = int(np.searchsorted(-ranked, -ranked[step - 1], side="right"))
         errors = int(wrong[n - 1])
         upper = 1.0 if errors == n else float(beta.ppf(level, errors + 1, n - errors))
         if upper > error_bound:
             break
         chosen = Uncertainty(
-            # The least confident answer that still counts stays certain.
-            confidence=round(float(confidence[order[n - 1]]) - 5e-7, 6),
+            # Rounded down, so that the least confident answer that still counts stays certain.
+            confidence=_floor(ranked[n - 1]),
             error_bound=error_bound,
             level=level,
             coverage=round(n / len(order), 4),
             observed_error=round(errors / n, 4),
-            n=int(n),
+            n=n,
             promised=True,
         )
     return chosen or Uncertainty(
@@ -185,12 +189,12 @@ def _threshold(
     # The best F1 is a flat top on held-out texts: its middle travels better than its edge.
     top = np.flatnonzero(f1 >= f1.max() - 0.002)
     low, high = ranked[top.max()], ranked[top.min()]
-    threshold = round(float(np.clip(expit((_logit(low) + _logit(high)) / 2), 0.02, 0.98)), 6)
+    threshold = _floor(np.clip(expit((_logit(low) + _logit(high)) / 2), 0.02, 0.98))
     found_there = ranked >= threshold
     chosen = int(found_there.sum()) - 1
     points = np.unique(np.linspace(0, np.flatnonzero(hit).max(), CURVE_POINTS).round().astype(int))
     curve = [
-        (round(float(ranked[i]), 6), round(float(precision[i]), 6), round(float(recall[i]), 6))
+        (_floor(ranked[i]), round(float(precision[i]), 6), round(float(recall[i]), 6))
         for i in points
         if last[i]
     ]
@@ -200,6 +204,11 @@ def _threshold(
             (threshold, round(float(precision[chosen]), 6), round(float(recall[chosen]), 6))
         )
     return threshold, sorted(set(curve))
+
+
+def _floor(probability: float) -> float:
+    """Six places, rounded down: what has this probability must stay at or above the number."""
+    return math.floor(float(probability) * 1e6) / 1e6
 
 
 def _logit(probability: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from transformers import (
 )
 
 from stance.encoding import ArticleEncoder
+from stance.errors import UsageError
 from training.averaging import WeightAverage
 from training.corpus import (
     Collator,
@@ -138,9 +138,11 @@ class LensTrainer(Trainer):
         return {f"eval_{name}": value for name, value in scores.items()}
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
+        # The mean first: a checkpoint counts as whole once the Trainer's own state is in it.
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        folder.mkdir(parents=True, exist_ok=True)
         self._average.save(folder / AVERAGE)
+        super()._save_checkpoint(model, trial)
 
 
 class _Steps(TrainerCallback):
@@ -169,8 +171,6 @@ class _Steps(TrainerCallback):
         **_: Any,
     ) -> None:
         loss = (logs or {}).get("loss")
-        if loss is not None and not math.isfinite(float(loss)):
-            control.should_training_stop = True
         if loss is not None:
             self._progress.loss(float(loss))
 
@@ -315,6 +315,11 @@ def fit(
     def validate(epoch: int) -> Mapping[str, float]:
         with average:
             logits = score_examples(lens, encoder, validation, bf16=bf16)
+            if not (np.isfinite(logits.presence).all() and np.isfinite(logits.stance).all()):
+                raise UsageError(
+                    f"training went astray: in epoch {epoch} the model's answers are no longer "
+                    "finite numbers; lower encoder_rate or head_rate in the recipe"
+                )
             scores = validation_scores(logits, np.stack([e.stance for e in validation]))
             best = max((row[criterion] for row in history), default=-1.0)
             if scores[criterion] >= best:
@@ -337,7 +342,13 @@ def fit(
     checkpoint = last_checkpoint(work) if resume else None
     if checkpoint is not None:
         average.load(checkpoint / AVERAGE)
-        history.extend(json.loads(history_file.read_text(encoding="utf-8")))
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        # An epoch that was scored but not saved is run again.
+        history.extend(
+            row
+            for row in json.loads(history_file.read_text(encoding="utf-8"))
+            if row["epoch"] <= round(state.epoch or 0)
+        )
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     lens.load_state_dict(load_file(work / BEST))
     lens.to("cpu")

@@ -15,7 +15,7 @@ from stance.classifier import TOKENIZER
 from stance.encoding import ArticleEncoder
 from stance.errors import ModelError
 from stance.files import replacing_folder
-from stance.pooling import output_columns
+from stance.pooling import n_stance_columns, output_columns
 from stance.records import Article
 from stance.session import INPUTS
 from training.export import OUTPUT, write_onnx
@@ -78,9 +78,8 @@ def export_onnx(model: Path, out: Path) -> ExportReport:
 
 def _numbers(artifact: Artifact) -> dict[str, object]:
     manifest, schema = artifact.manifest, artifact.schema
-    n_columns = 1 if len(schema.predicted_stances) == 2 else len(schema.predicted_stances)
     names = ("attention", "presence", "stance_attention", "stance")
-    columns = output_columns(len(schema.topics), n_columns)
+    columns = output_columns(len(schema.topics), n_stance_columns(len(schema.predicted_stances)))
     return {
         "model": artifact.digest,
         "window_tokens": manifest.window_tokens,

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stance.errors import UsageError, listing
+from stance.files import reason
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -99,7 +100,9 @@ def load_recipe(name_or_path: str | Path = "default") -> TrainingSettings:
         )
     try:
         return TrainingSettings(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {reason(error)}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: expected TOML, found a fault: {error}") from None
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]

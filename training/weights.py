@@ -86,15 +86,16 @@ def transfer(source: LensModel, source_schema: Schema, target: LensModel, schema
         source: The earlier model.
         source_schema: Its schema.
         target: The model to be trained; changed in place.
-        schema: Its schema. Topics and stances are matched by name.
+        schema: Its schema. Topics and stances are matched by name; the stance maps are left as
+            they are if it has a stance that the earlier model does not know.
     """
     target.encoder.load_state_dict(source.encoder.state_dict())
     target.heads.stance_hidden.load_state_dict(source.heads.stance_hidden.state_dict())
     own, old = schema.predicted_stances, source_schema.predicted_stances
-    if not set(own) <= set(old):
-        return
+    known_stances = set(own) <= set(old)
+    n_own, n_old = target.heads.n_columns, source.heads.n_columns
     with torch.no_grad():
-        for part in ("weight", "bias"):
+        for part in ("weight", "bias") if known_stances else ():
             rows = _stance_rows(getattr(source.heads.stance_shared, part), old, own)
             getattr(target.heads.stance_shared, part).copy_(rows)
         for column, topic in enumerate(schema.topic_names):
@@ -107,12 +108,11 @@ def transfer(source: LensModel, source_schema: Schema, target: LensModel, schema
                     ours[column] = getattr(getattr(source.heads, name), part)[before]
             for name in ("bias", "raw_sharpness", "raw_gate", "decay"):
                 getattr(target, name)[column] = getattr(source, name)[before]
-            wide, narrow = target.heads.n_columns, source.heads.n_columns
-            for part in ("weight", "bias"):
+            for part in ("weight", "bias") if known_stances else ():
                 ours = getattr(target.heads.stance_topic, part)
                 theirs = getattr(source.heads.stance_topic, part)
-                theirs = theirs[before * narrow : (before + 1) * narrow]
-                ours[column * wide : (column + 1) * wide] = _stance_rows(theirs, old, own)
+                theirs = theirs[before * n_old : (before + 1) * n_old]
+                ours[column * n_own : (column + 1) * n_own] = _stance_rows(theirs, old, own)
 
 
 def _stance_rows(rows: Tensor, old: tuple[str, ...], own: tuple[str, ...]) -> Tensor:

@@ -1,0 +1,1 @@
+"""What measures the figures in docs/benchmarks.md; run from a checkout, never installed."""
