@@ -174,7 +174,7 @@ def import_ms(module: str) -> float:
     return min(float(run.stdout) for run in runs) * 1000
 
 
-def weaknesses(name: str, limit: int = 10) -> list[str]:
+def weaknesses(name: str, limit: int = 5) -> list[str]:
     """What of the robustness cases fails, in fresh interpreters with a time limit."""
     found = []
     for label, text in [("a lone surrogate", r"'A \ud800 b. C.'"), ("NUL", r"'A \0 b. C.'")]:

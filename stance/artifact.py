@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -194,14 +195,15 @@ def resolve_model(path_or_name: str | Path | None) -> Path:
     if path_or_name is None:
         return default_model()
     path = Path(path_or_name)
-    if path.is_dir():
+    # Of `os.path`, since names that no system allows are simply not there for it.
+    if os.path.isdir(path):
         return path
-    words = str(path_or_name)
+    words, there = str(path_or_name), os.path.exists(path)
     looks_like_name = words.count("/") == 1 and not words.startswith((".", "/", "~"))
-    if path.exists() or not looks_like_name or path.parent.is_dir():
+    if there or not looks_like_name or os.path.isdir(path.parent):
         raise ModelError(
             f"{words}: expected a model folder or a hub name (owner/name), found "
-            f"{'a file' if path.exists() else 'nothing there'}"
+            f"{'a file' if there else 'nothing there'}"
         )
     return _download(words)
 
@@ -215,7 +217,11 @@ def load_artifact(path: str | Path) -> Artifact:
     """
     path = Path(path)
     if not path.is_dir():
-        raise ModelError(f"{path}: expected a model folder, found nothing there")
+        raise ModelError(
+            f"{path}: expected a model folder, found "
+            f"{'a file' if path.exists() else 'nothing there'}; "
+            "name a folder that `stance train` wrote"
+        )
     manifest = _manifest(path)
     for name in manifest.files:
         if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
@@ -224,7 +230,7 @@ def load_artifact(path: str | Path) -> Artifact:
                 f"found {shorten(name)}; do not use this folder"
             )
     if SCHEMA not in manifest.files:
-        raise ModelError(f"{path}/{MANIFEST}: files: {SCHEMA} is not listed")
+        raise _unsound(f"{path}/{MANIFEST}", f"files: {SCHEMA} is not listed")
     contents = {
         name: _read(path, name, entry) for name, entry in manifest.files.items() if entry.required
     }
@@ -236,7 +242,7 @@ def _manifest(path: Path) -> Manifest:
     file = path / MANIFEST
     try:
         if file.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ModelError(f"{file}: expected at most {MAX_MANIFEST_BYTES:,} bytes, found more")
+            raise _unsound(file, f"expected at most {MAX_MANIFEST_BYTES:,} bytes, found more")
         data = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(
@@ -246,10 +252,10 @@ def _manifest(path: Path) -> Manifest:
     except OSError as error:
         raise ModelError(f"{file}: cannot be read: {reason(error)}") from None
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{file}: expected JSON, found a fault: {error}") from None
+        raise _unsound(file, f"expected JSON, found a fault: {error}") from None
     version = data.get("format_version") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ModelError(f"{file}: format_version: expected {FORMAT_VERSION}, found {version!r}")
+        raise _unsound(file, f"format_version: expected {FORMAT_VERSION}, found {shorten(version)}")
     if version > FORMAT_VERSION:
         raise ModelError(
             f"{file}: the model has format {version}, this release reads up to {FORMAT_VERSION}; "
@@ -262,40 +268,49 @@ def _manifest(path: Path) -> Manifest:
             f"{'.'.join(map(str, fault['loc'])) or 'manifest'}: {fault['msg']}"
             for fault in error.errors()[:5]
         ]
-        raise ModelError(f"{file}: {'; '.join(faults)}") from None
+        raise _unsound(file, "; ".join(faults)) from None
 
 
 def _schema(path: Path, contents: dict[str, bytes], manifest: Manifest) -> Schema:
     try:
         data = json.loads(contents[SCHEMA])
     except KeyError:
-        raise ModelError(f"{path}/{MANIFEST}: files: {SCHEMA} must be required") from None
+        raise _unsound(f"{path}/{MANIFEST}", f"files: {SCHEMA} must be required") from None
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}/{SCHEMA}: expected JSON, found a fault: {error}") from None
+        raise _unsound(f"{path}/{SCHEMA}", f"expected JSON, found a fault: {error}") from None
     try:
-        schema = Schema.from_dict(data, source=f"{path}/{SCHEMA}")
+        schema = Schema.from_dict(data, source=SCHEMA)
     except SchemaError as error:
-        raise ModelError(str(error)) from None
+        raise _unsound(path, str(error)) from None
     if schema.digest != manifest.schema_digest:
-        raise ModelError(
-            f"{path}: {SCHEMA} is not the schema that the model was trained with "
-            f"(digest {schema.digest[:12]}, the manifest says {manifest.schema_digest[:12]})"
+        raise _unsound(
+            f"{path}/{SCHEMA}",
+            f"expected the schema that the model was trained with "
+            f"({shorten(manifest.schema_digest, 16)}), found another one ({schema.digest[:12]})",
         )
+    file = f"{path}/{MANIFEST}"
     if set(manifest.calibration) != set(schema.topic_names):
-        raise ModelError(
-            f"{path}/{MANIFEST}: calibration: expected the topics {listing(schema.topic_names)}, "
-            f"found {listing(manifest.calibration)}"
+        raise _unsound(
+            file,
+            f"calibration: expected the topics {listing(schema.topic_names)}, "
+            f"found {listing(manifest.calibration)}",
         )
     if manifest.kind == "lens":
         if manifest.pooling is None or manifest.window_tokens is None:
-            raise ModelError(f"{path}/{MANIFEST}: a lens model needs pooling and window_tokens")
+            raise _unsound(file, "a lens model needs pooling and window_tokens")
         for name, values in manifest.pooling.model_dump().items():
             if len(values) != len(schema.topics):
-                raise ModelError(
-                    f"{path}/{MANIFEST}: pooling.{name}: expected {len(schema.topics)} numbers, "
-                    f"found {len(values)}"
+                raise _unsound(
+                    file,
+                    f"pooling.{name}: expected {len(schema.topics)} numbers, found {len(values)}",
                 )
     return schema
+
+
+def _unsound(place: str | Path, what: str) -> ModelError:
+    return ModelError(
+        f"{place}: {what}; this is not as `stance train` writes it: copy the folder again"
+    )
 
 
 def _read(folder: Path, name: str, entry: FileEntry) -> bytes:

@@ -21,7 +21,7 @@ from stance.records import Article
 from stance.schema import Schema, Stance, Topic
 
 SCHEMA = Schema(
-    topics=(Topic(name="rivers"), Topic(name="bridges")),
+    topics=(Topic(name="rivers", description="what flows"), Topic(name="bridges")),
     stances=(Stance(name="negative"), Stance(name="positive")),
 )
 

@@ -59,10 +59,7 @@ def test_the_description_tells_what_the_manifest_says(
         "tiny (baseline, made 2026-01-02)",
         str(folder),
         load_artifact(folder).digest,
-        "rivers",
-        "0.50",
-        "0.81",
-        "0.69",
+        "rivers: what flows",
         "negative",
         "epochs: 4",
         "freeze_encoder: no",
@@ -79,6 +76,7 @@ def test_the_description_tells_what_the_manifest_says(
     ):
         assert words in result.out, words
     rows = [line.split() for line in result.out.splitlines()]
+    assert ["rivers", "0.50", "0.81", "0.69"] in rows
     assert ["topic", "macro", "F1", "0.75", "0.9123"] in rows
     assert ["joint", "F1", "not", "set"] in rows
 

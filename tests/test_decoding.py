@@ -94,9 +94,7 @@ def cases(draw: st.DrawFn) -> Case:
     n, k = draw(st.integers(1, 5)), len(schema.topics)
     columns = 1 if schema is tiny.SCHEMA else 3
     numbers = st.floats(-8, 8).map(lambda value: round(value, 3))
-    drawn = draw(
-        st.lists(numbers, min_size=n * k * (1 + columns), max_size=n * k * (1 + columns))
-    )
+    drawn = draw(st.lists(numbers, min_size=n * k * (1 + columns), max_size=n * k * (1 + columns)))
     values = np.array(drawn)
     return case_of(
         schema,
@@ -201,7 +199,7 @@ def test_sigmoid_of_large_numbers() -> None:
 
 
 def weight_of(presence: Array, toward: Array) -> Array:
-    """Half of each sentence's part in what speaks for the topic, half in what does for the stance."""
+    """A sentence's share of what speaks for the topic and for the stance, half and half."""
     parts = [np.clip(values, 0, None) for values in (presence, toward)]
     parts = [values / values.sum() for values in parts if values.sum() > 0]
     return np.asarray(sum(parts) / len(parts)) if parts else np.zeros(len(presence))

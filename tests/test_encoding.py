@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain, pairwise
+
 import numpy as np
 import pytest
 import tiny
@@ -21,10 +24,14 @@ words = st.sampled_from([*tiny.vocabulary()[60:], "Quay", "unknownish", ".", "?"
 texts = st.lists(words, min_size=1, max_size=40).map(" ".join) | st.text(max_size=80)
 
 
+def flat(lists: Iterable[list[int]]) -> list[int]:
+    return list(chain.from_iterable(lists))
+
+
 @given(ids=sentence_ids, width=widths)
 def test_windows_hold_every_token_once_and_in_order(ids: list[list[int]], width: int) -> None:
     windows = list(tiny.encoder(width).pack(ids))
-    assert [token for window in windows for token in window.token_ids] == sum(ids, [])
+    assert flat(window.token_ids for window in windows) == flat(ids)
     for window in windows:
         assert 0 < len(window.token_ids) <= width - 2
         edges = [segment.start for segment in window.segments]
@@ -46,7 +53,7 @@ def test_segments_name_the_sentence_that_their_tokens_are_of(
             )
             order.append(segment.sentence)
     assert order == sorted(order)
-    assert {number: sum(parts, []) for number, parts in pieces.items()} == {
+    assert {number: flat(parts) for number, parts in pieces.items()} == {
         number: sentence for number, sentence in enumerate(ids) if sentence
     }
 
@@ -55,9 +62,7 @@ def test_segments_name_the_sentence_that_their_tokens_are_of(
 def test_a_sentence_is_split_only_if_it_is_longer_than_a_window(
     ids: list[list[int]], width: int
 ) -> None:
-    segments = [
-        segment for window in tiny.encoder(width).pack(ids) for segment in window.segments
-    ]
+    segments = [segment for window in tiny.encoder(width).pack(ids) for segment in window.segments]
     for number, sentence in enumerate(ids):
         count = sum(segment.sentence == number for segment in segments)
         assert count == -(-len(sentence) // (width - 2))
@@ -68,7 +73,7 @@ def test_a_window_ends_only_where_the_next_piece_does_not_fit(
     ids: list[list[int]], width: int
 ) -> None:
     windows = list(tiny.encoder(width).pack(ids))
-    for window, following in zip(windows, windows[1:], strict=False):
+    for window, following in pairwise(windows):
         first = following.segments[0]
         assert len(window.token_ids) + first.end - first.start > width - 2
 
@@ -114,7 +119,7 @@ def test_halves_of_surrogate_pairs_keep_their_place() -> None:
     encoded = tiny.encoder().encode([Article(text=text)])[0]
     assert all(text[s.start : s.end] == s.text for s in encoded.sentences)
     known = [tiny.vocabulary().index(word) for word in ("quay", "thrives", "ferry", "rots")]
-    assert set(known) <= set(sum(encoded.token_ids, []))
+    assert set(known) <= set(flat(encoded.token_ids))
 
 
 @given(ids=sentence_ids, width=widths)

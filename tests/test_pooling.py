@@ -46,7 +46,8 @@ def cases(draw: st.DrawFn, *, cut: bool = True) -> Case:
     scale = draw(st.sampled_from([0.1, 1.0, 5.0]))
     lengths = draw(st.lists(st.integers(1, 7), min_size=1, max_size=6))
     cuts = [
-        draw(st.sets(st.integers(1, length - 1))) if cut and length > 1 else () for length in lengths
+        draw(st.sets(st.integers(1, length - 1))) if cut and length > 1 else ()
+        for length in lengths
     ]
     return Case(
         sentences=tuple(scale * rng.normal(size=(n, (3 + columns) * k)) for n in lengths),
@@ -154,9 +155,7 @@ def test_a_sentence_without_tokens_changes_nothing(case: Case, place: int) -> No
         presence_shares=np.delete(scores.presence_shares, place, axis=0),
         stance_shares=np.delete(scores.stance_shares, place, axis=0),
     )
-    assert_same(
-        without, (plain.presence, plain.stance, plain.presence_shares, plain.stance_shares)
-    )
+    assert_same(without, (plain.presence, plain.stance, plain.presence_shares, plain.stance_shares))
 
 
 @given(case=cases())

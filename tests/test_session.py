@@ -78,9 +78,7 @@ def test_what_is_no_graph_is_refused(content: bytes, graph: tuple[bytes, bytes])
 def test_other_inputs_are_refused(tmp_path: Path) -> None:
     tiny.write_graph(tmp_path, TABLE, names=("input_ids", "token_type_ids"))
     with pytest.raises(ModelError, match="expected the inputs input_ids and attention_mask"):
-        Session(
-            (tmp_path / GRAPH).read_bytes(), (tmp_path / WEIGHTS).read_bytes(), n_columns=8
-        )
+        Session((tmp_path / GRAPH).read_bytes(), (tmp_path / WEIGHTS).read_bytes(), n_columns=8)
 
 
 def test_another_width_is_refused(graph: tuple[bytes, bytes]) -> None:
@@ -91,15 +89,15 @@ def test_another_width_is_refused(graph: tuple[bytes, bytes]) -> None:
 def test_a_width_that_is_not_fixed_is_refused(tmp_path: Path) -> None:
     engine = load_engine()
     ops = engine.opset13
-    ports = [ops.parameter([-1, -1], np.int64, name=name) for name in ("input_ids", "attention_mask")]
+    ports = [
+        ops.parameter([-1, -1], np.int64, name=name) for name in ("input_ids", "attention_mask")
+    ]
     for port, name in zip(ports, ("input_ids", "attention_mask"), strict=True):
         port.output(0).get_tensor().set_names({name})
     added = ops.convert(ops.add(*ports), "f32")
     engine.save_model(engine.Model([ops.result(added)], ports, "open"), tmp_path / GRAPH)
     with pytest.raises(ModelError, match="expected an output 8 wide"):
-        Session(
-            (tmp_path / GRAPH).read_bytes(), (tmp_path / WEIGHTS).read_bytes(), n_columns=8
-        )
+        Session((tmp_path / GRAPH).read_bytes(), (tmp_path / WEIGHTS).read_bytes(), n_columns=8)
 
 
 def test_loading_the_engine_bars_its_converter_for_nobody_else() -> None:

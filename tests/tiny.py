@@ -71,7 +71,9 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 def vocabulary() -> list[str]:
     """All words of this world, and single characters for the rest."""
-    words = {word for group in (*NOUNS.values(), *VERBS.values(), _OWNERS, _PLACES) for word in group}
+    words = {
+        word for group in (*NOUNS.values(), *VERBS.values(), _OWNERS, _PLACES) for word in group
+    }
     words |= {word for sentence in _FILLER for word in sentence.split()} | {"in", "of"}
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     return [*_SPECIAL, *".,!?'\"-", *letters, *(f"##{sign}" for sign in letters), *sorted(words)]
@@ -80,7 +82,9 @@ def vocabulary() -> list[str]:
 def tokenizer() -> Tokenizer:
     """WordPiece over `vocabulary`, framed as [CLS] text [SEP]."""
     made = Tokenizer(
-        models.WordPiece({word: index for index, word in enumerate(vocabulary())}, unk_token="[UNK]")
+        models.WordPiece(
+            {word: index for index, word in enumerate(vocabulary())}, unk_token="[UNK]"
+        )
     )
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -131,18 +135,14 @@ def records(n: int, schema: Schema = SCHEMA, *, seed: int = 0, start: int = 0) -
     return made
 
 
-def dataset(schema: Schema = SCHEMA, *, train: int = 40, held_out: int = 16) -> tuple[Dataset, Splits]:
-    """Records for training and validation."""
-    made = records(train + held_out, schema)
+def dataset(schema: Schema = SCHEMA) -> tuple[Dataset, Splits]:
+    """40 records to train with, 16 to validate and 8 to test."""
+    made = records(64, schema)
+    parts = {"train": made[:40], "validation": made[40:56], "test": made[56:]}
     splits = Splits(
-        splits={
-            "train": tuple(sorted(record.id for record in made[:train])),
-            "validation": tuple(sorted(record.id for record in made[train:])),
-        }
+        splits={name: tuple(sorted(record.id for record in part)) for name, part in parts.items()}
     )
-    data = Dataset(
-        schema=schema, records=tuple(made), files=("memory",), digest=digest_of(made)
-    )
+    data = Dataset(schema=schema, records=tuple(made), files=("memory",), digest=digest_of(made))
     return data, splits
 
 
@@ -171,7 +171,9 @@ def token_table(schema: Schema = SCHEMA) -> NDArray[np.float32]:
     return table
 
 
-def write_graph(folder: Path, table: NDArray[np.float32], *, names: tuple[str, ...] = INPUTS) -> None:
+def write_graph(
+    folder: Path, table: NDArray[np.float32], *, names: tuple[str, ...] = INPUTS
+) -> None:
     """Write a graph that looks up each token's row and adds a little of its window's mean.
 
     The mean is over what the mask shows, as in an encoder, so that wrong masks change the answer.
@@ -335,26 +337,38 @@ def shared(root: pytest.TempPathFactory, name: str, make: Callable[[Path], objec
     from filelock import FileLock
 
     base = root.getbasetemp()
-    folder = (base.parent if base.name.startswith("popen-") else base) / name
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "whole").is_file():
-            make(folder / name)
-            (folder / "whole").touch()
-    return folder / name
+    place = (base.parent if base.name.startswith("popen-") else base) / "shared"
+    place.mkdir(exist_ok=True)
+    with FileLock(place / f"{name}.lock"):
+        if not (place / f"{name}.done").is_file():
+            make(place / name)
+            (place / f"{name}.done").touch()
+    return place / name
 
 
-def train_into(
-    folder: Path, base: Path, schema: Schema = SCHEMA, **changes: Any
-) -> Path:
+def use_one_thread() -> None:
+    """Tiny products lose more by waiting for other threads than they win."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def train_into(folder: Path, base: Path, schema: Schema = SCHEMA, **changes: Any) -> Path:
     """Train a model of this world."""
     from training.api import train
 
+    use_one_thread()
     data, splits = dataset(schema)
     train(data, splits, settings(**changes), folder, base=str(base))
     return folder
 
 
+def encoder_folder(root: pytest.TempPathFactory) -> Path:
+    """The folder of an encoder with weights by chance."""
+    return shared(root, "encoder", write_encoder)
+
+
 def trained_model(root: pytest.TempPathFactory) -> Path:
     """The folder of a model that knows this world."""
-    base = shared(root, "encoder", write_encoder)
+    base = encoder_folder(root)
     return shared(root, "model", lambda folder: train_into(folder, base))

@@ -100,6 +100,8 @@ def train(
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if base is not None:
         settings = settings.model_copy(update={"base": base})
+    if out.name in {"", ".."}:
+        raise UsageError(f"--out {out}: expected the name of a folder, such as models/mine")
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch finds no CUDA device; leave the option out")
     splits = splits or make_splits(dataset.records, seed=settings.seed)
@@ -223,6 +225,12 @@ def _start(
     else:
         backbone, tokenizer = load_backbone(settings.base, hidden_dropout=settings.dropout)
         named = base.name if base.is_dir() else settings.base
+    limit = getattr(backbone.config, "max_position_embeddings", None)
+    if limit is not None and settings.window_tokens > limit:
+        raise UsageError(
+            f"window_tokens: expected at most {limit}, as far as the encoder {named} reads, "
+            f"found {settings.window_tokens}"
+        )
     encoder = ArticleEncoder(tokenizer, window_tokens=settings.window_tokens)
     lens = LensModel(backbone, len(schema.topics), len(schema.predicted_stances), settings.dropout)
     if earlier:

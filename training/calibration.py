@@ -18,6 +18,9 @@ from training.losses import ABSENT
 from training.scoring import Logits
 
 CURVE_POINTS = 60
+FLAT = 0.005
+"""Thresholds whose F1 is this near to the best are taken as equally good: about one text."""
+
 LEAST_PAIRS = 30
 """Fewer held-out stance pairs than this cannot carry a promise."""
 
@@ -186,17 +189,15 @@ def _threshold(
     last = np.append(ranked[1:] != ranked[:-1], True)  # ties are found together
     precision, recall = true / found, true / true[-1]
     f1 = np.where(last, 2 * precision * recall / (precision + recall + 1e-12), -1.0)
-    # The best F1 is a flat top on held-out texts: its middle travels better than its edge.
-    top = np.flatnonzero(f1 >= f1.max() - 0.002)
-    low, high = ranked[top.max()], ranked[top.min()]
-    threshold = _floor(np.clip(expit((_logit(low) + _logit(high)) / 2), 0.02, 0.98))
+    threshold = _floor(_nearest_to_half(ranked, np.flatnonzero(f1 >= f1.max() - FLAT)))
     found_there = ranked >= threshold
     chosen = int(found_there.sum()) - 1
-    points = np.unique(np.linspace(0, np.flatnonzero(hit).max(), CURVE_POINTS).round().astype(int))
+    ends = np.flatnonzero(last)
+    points = np.linspace(0, np.flatnonzero(hit).max(), CURVE_POINTS).round()
+    points = np.unique(ends[np.searchsorted(ends, points)])
     curve = [
         (_floor(ranked[i]), round(float(precision[i]), 6), round(float(recall[i]), 6))
         for i in points
-        if last[i]
     ]
     if chosen >= 0:
         # The row of the model's own threshold, so that what it gives can be looked up.
@@ -206,11 +207,21 @@ def _threshold(
     return threshold, sorted(set(curve))
 
 
+def _nearest_to_half(ranked: NDArray[np.float64], top: NDArray[np.int64]) -> float:
+    """The threshold nearest to 0.5 that finds just the first i + 1 texts, for any i of `top`.
+
+    F1 has a flat top on held-out texts, and which of its thresholds is highest is chance. A
+    calibrated probability has its natural threshold at one half (Lipton et al. 2014: the best
+    threshold for F1 is half of the best F1), so the one nearest to it travels best.
+    """
+    below = np.append(ranked[1:], 0.0)[top]
+    inside = (below < 0.5) & (ranked[top] >= 0.5)
+    if inside.any():
+        return 0.5
+    middles = (below + ranked[top]) / 2
+    return float(middles[np.abs(middles - 0.5).argmin()])
+
+
 def _floor(probability: float) -> float:
     """Six places, rounded down: what has this probability must stay at or above the number."""
     return math.floor(float(probability) * 1e6) / 1e6
-
-
-def _logit(probability: float) -> float:
-    clipped = min(max(float(probability), 1e-6), 1 - 1e-6)
-    return float(np.log(clipped / (1 - clipped)))

@@ -101,6 +101,9 @@ def _print(out: Console, artifact: Artifact) -> None:
     out.print(Text(f"  digest  {artifact.digest}"), soft_wrap=True)
     _heading(out, "Topics")
     out.print(_topics(artifact))
+    for topic in schema.topics:
+        if topic.description:
+            out.print(_indented(f"{topic.name}: {topic.description}"))
     _heading(out, "Stances")
     for item in schema.stances:
         note = "" if item.predicted else " (in labels only, never predicted)"
@@ -182,11 +185,11 @@ def _words(value: Any) -> str:
 def _topics(artifact: Artifact) -> Table:
     from rich.text import Text
 
-    table = _table(("topic", "found from", "precision", "recall", "description"))
+    table = _table(("topic", "found from", "precision", "recall"))
     for topic in artifact.schema.topics:
         calibration = artifact.manifest.calibration[topic.name]
         precision, recall = _at_threshold(calibration)
-        cells = (topic.name, f"{calibration.threshold:.2f}", precision, recall, topic.description)
+        cells = (topic.name, f"{calibration.threshold:.2f}", precision, recall)
         table.add_row(*(Text(display.plain(cell)) for cell in cells))
     return table
 
