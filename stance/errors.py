@@ -100,6 +100,5 @@ class MissingExtraError(StanceError):
         """Word the remedy: the exact pip command that installs the extra."""
         super().__init__(
             f'{task} needs the extra "{extra}" ({missing} is not installed); '
-            f'install it with: pip install "stance[{extra}]"'
-            f' (from a checkout: pip install ".[{extra}]")'
+            f'install it from the checkout with: pip install ".[{extra}]"'
         )

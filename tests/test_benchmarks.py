@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="the benchmarks lie in the checkout alone")
 
-from benchmarks import mams, newsmtsc  # noqa: E402
-from benchmarks.runs import figures_table, main, means, write_dataset  # noqa: E402
-from stance.dataset import load_records  # noqa: E402
-from stance.errors import DataError, UsageError  # noqa: E402
-from stance.records import Record  # noqa: E402
-from stance.splits import Splits  # noqa: E402
+from benchmarks import mams, newsmtsc
+from benchmarks.runs import figures_table, main, means, write_dataset
+from stance.dataset import load_records
+from stance.errors import DataError, UsageError
+from stance.records import Record
+from stance.splits import Splits
 
 XML = """<sentences>
 <sentence><text>The soup was cold &amp; the waiter kind.</text><aspectCategories>

@@ -169,9 +169,7 @@ def test_a_split(
     assert found["about"]["split"] == "test"
     assert "|split:test|texts_digest:sha256-" in found["signature"]
     path = predict(capsys, monkeypatch, data, "--full")
-    result = evaluate(
-        capsys, data, "--split", "test", "--predictions", path, "--format", "json"
-    )
+    result = evaluate(capsys, data, "--split", "test", "--predictions", path, "--format", "json")
     assert scores(result)["overall"]["sure"]["joint"] == found["overall"]["sure"]["joint"]
     assert "Predictions passed over, for texts that are not scored: 2" in result.err
 
@@ -235,9 +233,7 @@ def test_without_a_schema_the_model_s_is_taken(
     assert "--schema FILE" in result.err
 
 
-def test_a_schema_by_name(
-    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path
-) -> None:
+def test_a_schema_by_name(capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path) -> None:
     one = replace(WITH_NEUTRAL, topics=SCHEMA.topics[:1])
     path = write(tmp_path / "one.json", one.to_dict())
     result = evaluate(capsys, data, "--schema", path)
@@ -280,7 +276,7 @@ def test_faulty_records(capsys: pytest.CaptureFixture[str], data: Path) -> None:
     bad = write(data / "more.jsonl", record("f", "Rivers", canals="positive"))
     result = evaluate(capsys, data)
     assert (result.status, result.out) == (1, "")
-    assert f"{bad}:1: record \"f\": labels[0].topic" in result.err
+    assert f'{bad}:1: record "f": labels[0].topic' in result.err
     result = evaluate(capsys, data, "--skip-invalid", "--format", "json")
     assert scores(result)["about"]["faults_skipped"] == 1
     assert f"{bad}:1" in result.err
@@ -292,9 +288,7 @@ def test_predictions_of_skipped_records_are_passed_over(
 ) -> None:
     path = predict(capsys, monkeypatch, data, "--full")
     write(data / "texts.jsonl", *RECORDS[:4], {**RECORDS[4], "labels": "none"})
-    result = evaluate(
-        capsys, data, "--predictions", path, "--skip-invalid", "--format", "json"
-    )
+    result = evaluate(capsys, data, "--predictions", path, "--skip-invalid", "--format", "json")
     assert scores(result)["overall"]["texts"] == 4
     assert "Predictions passed over, for texts that are not scored: 1" in result.err
 
@@ -324,7 +318,7 @@ def test_faulty_predictions_are_named_with_their_lines(
     assert (result.status, result.out) == (1, "")
     assert f"{path}:1: expected a JSON object" in result.err
     assert f"{path}:2: expected a prediction as `stance predict` writes it" in result.err
-    assert f"{path}:3: record \"c\": expected a prediction, found an input not read" in result.err
+    assert f'{path}:3: record "c": expected a prediction, found an input not read' in result.err
     assert ":6:" not in result.err
 
 

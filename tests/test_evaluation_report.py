@@ -59,9 +59,7 @@ PAIRS = ["p1", "p1", None, "p2", "p2", None]
 def small_report(**change: Any) -> Report:
     records, predictions = records_of(TABLE, kinds=KINDS, pairs=PAIRS), predictions_of(TABLE)
     shown = (
-        Evidence(
-            sentence=FIRST, part="text", start=0, end=len(FIRST), presence=1.0, stance=-0.5
-        ),
+        Evidence(sentence=FIRST, part="text", start=0, end=len(FIRST), presence=1.0, stance=-0.5),
     )
     label = replace(records[0].labels[0], evidence=(FIRST, SECOND))
     records[0] = replace(records[0], labels=(label, *records[0].labels[1:]))
@@ -180,9 +178,7 @@ def test_only_the_most_frequent_kinds_are_shown() -> None:
     count = MAX_SLICES + 5
     table = [(Cell(), Cell(), Cell())] * (count + 1)
     kinds = [f"k{number}" for number in range(count)] + ["k7"]
-    report = evaluate(
-        records_of(table, kinds=kinds), predictions_of(table), SCHEMA, resamples=0
-    )
+    report = evaluate(records_of(table, kinds=kinds), predictions_of(table), SCHEMA, resamples=0)
     assert len(report.slices["kind"]) == MAX_SLICES
     assert next(iter(report.slices["kind"])) == "k7"
     assert any("not shown: 5." in note for note in report.notes)
@@ -205,9 +201,7 @@ def test_the_same_input_gives_the_same_report_and_another_seed_other_intervals()
     one, other = small_report(), small_report(seed=8)
     path = ("topics", "exact_match")
     assert one.overall.scores[path].value == other.overall.scores[path].value
-    assert any(
-        score != other.overall.scores[name] for name, score in one.overall.scores.items()
-    )
+    assert any(score != other.overall.scores[name] for name, score in one.overall.scores.items())
 
 
 @given(rows, st.lists(st.none() | st.text("ab|`<\\ \n", max_size=6), min_size=8, max_size=8))

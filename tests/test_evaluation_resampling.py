@@ -54,9 +54,7 @@ def test_weights_are_repetitions(table: list[Row], data: st.DataObject) -> None:
 
 
 @given(weights_of, st.integers(1, 3), st.data())
-def test_sparse_and_dense_sums_agree(
-    weights: list[int], columns: int, data: st.DataObject
-) -> None:
+def test_sparse_and_dense_sums_agree(weights: list[int], columns: int, data: st.DataObject) -> None:
     size = len(weights)
     counts = np.array(
         data.draw(st.lists(st.integers(0, 4), min_size=size * columns, max_size=size * columns))

@@ -229,7 +229,10 @@ class _Builder:
         row = self.rows.get(name)
         if row is None:
             self._fault(
-                name, None, "a record of the data", "a prediction for none",
+                name,
+                None,
+                "a record of the data",
+                "a prediction for none",
                 "evaluate on the data that was predicted, or on all of it",
             )
             return
@@ -241,7 +244,9 @@ class _Builder:
             value = prediction.scores.get(topic)
             if value is None:
                 self._fault(
-                    name, "scores", f"a score for {topic}",
+                    name,
+                    "scores",
+                    f"a score for {topic}",
                     f"scores for {listing(prediction.scores) or 'no topic'}",
                     "the model must know every topic of the data's schema",
                 )
@@ -269,7 +274,8 @@ class _Builder:
             return
         if not all(value is not None and 0 <= value <= 1 for value in values):
             self._fault(
-                name, f"{place}.stance_probabilities",
+                name,
+                f"{place}.stance_probabilities",
                 f"a probability from 0 to 1 for each of {listing(self.predicted)}",
                 shorten(dict(finding.stance_probabilities)),
             )
@@ -299,7 +305,10 @@ class _Builder:
             # A repeated record id has one prediction only; it is named as repeated already.
             if self.rows[self.records[row].id] == row:
                 self._fault(
-                    self.records[row].id, None, "one prediction for each record", "none",
+                    self.records[row].id,
+                    None,
+                    "one prediction for each record",
+                    "none",
                     "predict the whole data, or name the split that was predicted",
                 )
         if self.faults:
@@ -321,5 +330,11 @@ class _Builder:
 
 _BOOLS = ("gold", "sure", "found", "uncertain")
 _INTS = (
-    "gold_stance", "predicted_stance", "annotated", "covered", "shown", "shown_right", "top_right",
+    "gold_stance",
+    "predicted_stance",
+    "annotated",
+    "covered",
+    "shown",
+    "shown_right",
+    "top_right",
 )

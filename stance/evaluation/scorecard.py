@@ -111,9 +111,7 @@ def score_texts(outcomes: Outcomes, *, both_views: bool, resamples: int, seed: i
     return Scorecard(scores=scores, counts=counts, details=details)
 
 
-def _with_intervals(
-    scorers: Sequence[Scorer], *, resamples: int, seed: int
-) -> dict[Path, Score]:
+def _with_intervals(scorers: Sequence[Scorer], *, resamples: int, seed: int) -> dict[Path, Score]:
     units = scorers[0].units
 
     def statistic(weights: Floats) -> Values:

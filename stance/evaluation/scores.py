@@ -129,9 +129,7 @@ class ViewScorer:
         }
         # A stance that no model predicts is disputable by nature, so its labels count as the other
         # side in both views, whether marked sure or not.
-        other: Bools = outcomes.gold & outcomes.known & (
-            outcomes.gold_stance >= len(self._stances)
-        )
+        other: Bools = outcomes.gold & outcomes.known & (outcomes.gold_stance >= len(self._stances))
         compared = seen | other
         self._ranking = Ranking(confidence[compared], seen[compared], np.nonzero(compared)[0])
         confusion = _confusion(outcomes, compared)
@@ -223,8 +221,10 @@ class PairScorer:
             comparable = bool(differ.any()) and not ignored[rows][:, differ].any()
             whole = not ignored[rows].any()
             line[:] = (
-                comparable, comparable and right[rows][:, differ].all(),
-                whole, whole and right[rows].all(),
+                comparable,
+                comparable and right[rows][:, differ].all(),
+                whole,
+                whole and right[rows].all(),
             )
         names = ("comparable", "right", "whole", "exact")
         parts = {name: Cells.dense(counted[:, at]) for at, name in enumerate(names)}
