@@ -183,6 +183,16 @@ def test_a_splits_file_of_another_place(
     assert scores(result)["overall"]["texts"] == 1
 
 
+def test_a_split_without_texts(
+    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path
+) -> None:
+    splits = {"none": [], "rest": list("abcde")}
+    path = write(tmp_path / "mine.json", {"version": 1, "splits": splits})
+    result = evaluate(capsys, data, "--split", "none", "--splits", path)
+    assert (result.status, result.out) == (2, "")
+    assert "--split none: none of its texts is in the data" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -257,7 +257,7 @@ def seeds() -> tuple[Record, ...]:
 
 
 def test_all_seeds_load(seeds: tuple[Record, ...]) -> None:
-    assert len(seeds) == 9_909
+    assert len(seeds) == 11_065
     assert text_conflicts(seeds) == []
     assert not any(label.stance == "neutral" for item in seeds for label in item.labels)
     assert all(label.evidence for item in seeds for label in item.labels)

@@ -53,7 +53,7 @@ def test_a_data_error_keeps_all_faults_and_shows_the_first() -> None:
 def test_a_missing_extra_is_named_with_its_command() -> None:
     words = str(MissingExtraError("Training", "train", "torch"))
     assert "torch is not installed" in words
-    assert 'pip install "stance[train]"' in words
+    assert 'pip install ".[train]"' in words
 
 
 def test_found_values_are_shortened() -> None:

@@ -129,6 +129,24 @@ def test_only_topics_rightly_found_count() -> None:
     assert any("do not stand in their texts" in note and "t0" in note for note in report.notes)
 
 
+def test_evidence_of_disputable_labels_counts_among_all_labels_only() -> None:
+    table = [(right("negative"), right("negative", sure=False), Cell())]
+    (record,) = records_of(table)
+    (prediction,) = predictions_of(table)
+    text = record.article.text
+    labels = tuple(replace(label, evidence=(text[:14],)) for label in record.labels)
+    sentence = Evidence(
+        sentence=text[:14], part="text", start=0, end=14, presence=1.0, stance=0.0
+    )
+    topics = tuple(replace(finding, evidence=(sentence,)) for finding in prediction.topics)
+    card = evaluate(
+        [replace(record, labels=labels)], [replace(prediction, topics=topics)], SCHEMA, resamples=0
+    ).overall
+    for view, count in (("sure", 1), ("all", 2)):
+        for name in ("pairs", "annotated_sentences", "shown_sentences"):
+            assert card.counts[view, "evidence", name] == count
+
+
 @pytest.mark.parametrize("view", ["sure", "all"])
 def test_without_evidence_there_are_no_evidence_scores(view: str) -> None:
     table = [(right("negative", sure=False), Cell(), Cell())]

@@ -232,6 +232,7 @@ def test_markdown_shows_values_with_intervals_and_where_they_come_from() -> None
     assert "- thresholds: harbour 0.5, weather 0.25" in words
     assert "In parentheses 95 % intervals: percentiles over 50 bootstrap samples" in words
     assert "| all topics right | 0.500 (0.167-0.833) | 6 |" in words
+    assert "| calibration error (ECE) of presence | 0.128 | 6 |" in words
     assert "## kind: headline" in words
     assert "headline (few)" in words
 

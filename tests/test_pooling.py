@@ -36,7 +36,7 @@ class Case:
 
     @property
     def columns(self) -> int:
-        return self.sentences[0].shape[1] // self.n_topics - 3
+        return int(self.sentences[0].shape[1]) // self.n_topics - 3
 
 
 @st.composite

@@ -27,6 +27,8 @@ from stance.session import GRAPH, INPUTS, WEIGHTS, load_engine
 from stance.splits import Splits
 
 if TYPE_CHECKING:
+    from transformers import BertConfig
+
     from training.network import LensModel
     from training.settings import TrainingSettings
 
@@ -184,8 +186,8 @@ def write_graph(
     for port, name in zip((ids, mask), names, strict=True):
         port.output(0).get_tensor().set_names({name})
     rows = ops.gather(ops.constant(table), ids, ops.constant(np.int64(0)))
-    seen = ops.unsqueeze(ops.convert(mask, "f32"), ops.constant(np.int64([2])))
-    axis = ops.constant(np.int64([1]))
+    seen = ops.unsqueeze(ops.convert(mask, "f32"), ops.constant(np.array([2])))
+    axis = ops.constant(np.array([1]))
     mean = ops.divide(
         ops.reduce_sum(ops.multiply(rows, seen), axis, keep_dims=True),
         ops.reduce_sum(seen, axis, keep_dims=True),
@@ -276,12 +278,9 @@ def settings(**changes: Any) -> TrainingSettings:
     return TrainingSettings(**chosen)
 
 
-def write_encoder(folder: Path, *, seed: int = 0) -> Path:
-    """Write an encoder with weights by chance, as transformers does."""
-    import torch
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+def _config(*, dropout: float) -> BertConfig:
+    from transformers import BertConfig
 
-    torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=len(vocabulary()),
         hidden_size=32,
@@ -289,10 +288,22 @@ def write_encoder(folder: Path, *, seed: int = 0) -> Path:
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
     )
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    config._attn_implementation = "eager"
+    return config
+
+
+def write_encoder(folder: Path, *, seed: int = 0) -> Path:
+    """Write an encoder with weights by chance, as transformers does."""
+    import torch
+    from transformers import BertModel, PreTrainedTokenizerFast
+
+    torch.manual_seed(seed)
+    BertModel(_config(dropout=0.1), add_pooling_layer=False).save_pretrained(folder)
     names = dict(zip(("pad", "unk", "cls", "sep", "mask"), _SPECIAL, strict=True))
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer(),
         model_max_length=64,
         **{f"{short}_token": name for short, name in names.items()},
@@ -303,24 +314,13 @@ def write_encoder(folder: Path, *, seed: int = 0) -> Path:
 def lens(schema: Schema = SCHEMA, *, seed: int = 0) -> LensModel:
     """An untrained model of this world in which every number of the pooling matters."""
     import torch
-    from transformers import BertConfig, BertModel
+    from transformers import BertModel
 
     from training.network import LensModel
 
     torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(vocabulary()),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        attn_implementation="eager",
-    )
     model = LensModel(
-        BertModel(config, add_pooling_layer=False),
+        BertModel(_config(dropout=0.0), add_pooling_layer=False),
         len(schema.topics),
         len(schema.predicted_stances),
         dropout=0.0,

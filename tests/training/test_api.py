@@ -22,7 +22,7 @@ from stance.evaluation import Report, evaluate
 from stance.evaluation.scorecard import MAIN
 from stance.records import Article, Label, Record
 from stance.schema import Schema, Stance, Topic
-from stance.splits import Splits
+from stance.splits import Splits, make_splits
 from training import api, package
 from training.api import check_teachable, train
 from training.corpus import make_examples
@@ -382,11 +382,10 @@ def test_splits_are_drawn_where_none_are_given(
 ) -> None:
     caught = Caught(monkeypatch)
     drawn = SimpleNamespace(seeds=[])
-    make = api.make_splits
 
     def watching(records: Any, *, seed: int) -> Splits:
         drawn.seeds.append(seed)
-        return make(records, seed=seed)
+        return make_splits(records, seed=seed)
 
     monkeypatch.setattr(api, "make_splits", watching)
     data, _ = tiny.dataset()
