@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,19 @@ def test_the_table_shows_what_was_evaluated_and_how_well(
     assert "Stance by class" not in result.out
     assert "in parentheses: 95 % intervals, 20 bootstrap samples" in result.out
     assert "fewer than 30 texts" in result.err
+
+
+def test_a_narrow_terminal_shows_whole_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    monkeypatch.setattr(evaluate_verb, "_FILE_WIDTH", 80)
+    result = evaluate(capsys, data)
+    assert "no room for intervals in: Topics, By kind;" in result.out
+    assert re.search(r"all topics right +0\.800 \(\d", result.out)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in result.out
+    assert max(map(len, result.out.splitlines()[3:])) <= 80
+    row = next(line for line in result.out.splitlines() if line.startswith(" rivers"))
+    assert row.split() == ["rivers", "1.000", "0.667", "0.800", "1.000", "3", "2"]
 
 
 def test_the_numbers(capsys: pytest.CaptureFixture[str], data: Path) -> None:

@@ -135,9 +135,7 @@ def test_evidence_of_disputable_labels_counts_among_all_labels_only() -> None:
     (prediction,) = predictions_of(table)
     text = record.article.text
     labels = tuple(replace(label, evidence=(text[:14],)) for label in record.labels)
-    sentence = Evidence(
-        sentence=text[:14], part="text", start=0, end=14, presence=1.0, stance=0.0
-    )
+    sentence = Evidence(sentence=text[:14], part="text", start=0, end=14, presence=1.0, stance=0.0)
     topics = tuple(replace(finding, evidence=(sentence,)) for finding in prediction.topics)
     card = evaluate(
         [replace(record, labels=labels)], [replace(prediction, topics=topics)], SCHEMA, resamples=0

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 # Wide enough for the widest table where no terminal says how wide it is.
 _FILE_WIDTH = 140
+# Names longer than this are broken before intervals are left out.
+_NAME_WIDTH = 30
+# Between two columns: padding of both, and the line of the box.
+_GAP = 3
 
 
 class Format(StrEnum):
@@ -172,19 +176,33 @@ def print_report(report: Report) -> None:
             out.print(Text(f"{key}: {display.plain(str(report.about[key]))}"), soft_wrap=True)
     out.print(Text(display.plain(report.signature)), soft_wrap=True)
     out.print()
-    for table in report_tables(report):
-        if not table.detail:
-            out.print(_drawn(table))
+    tables = [table for table in report_tables(report) if not table.detail]
+    narrow = [table for table in tables if _needed_width(table) > out.width]
+    for table in tables:
+        out.print(_drawn(table, intervals=table not in narrow))
     if report.resamples:
-        out.print(
-            f"in parentheses: 95 % intervals, {report.resamples:,} bootstrap samples of the texts"
-        )
+        words = f"95 % intervals, {report.resamples:,} bootstrap samples of the texts"
+        out.print(f"in parentheses: {words}")
+        if narrow:
+            titles = ", ".join(display.plain(table.title) for table in narrow)
+            out.print(f"no room for intervals in: {titles}; a wider window or --report shows them")
 
 
-def _drawn(table: Table) -> RichTable:
+def _needed_width(table: Table) -> int:
+    """Width at which no number is broken; names and heads may be."""
+    from stance.evaluation.layout import cell_words
+
+    columns = zip(*([cell_words(cell) for cell in row] for row in table.rows), strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    return min(widths[0], _NAME_WIDTH) + sum(widths[1:]) + _GAP * len(widths)
+
+
+def _drawn(table: Table, *, intervals: bool) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
+
+    from stance.evaluation.layout import cell_words
 
     drawn = RichTable(
         title=Text(display.plain(table.title), style="bold"),
@@ -194,7 +212,10 @@ def _drawn(table: Table) -> RichTable:
         padding=(0, 1),
     )
     for place, name in enumerate(table.columns):
-        drawn.add_column(Text(display.plain(name)), justify="right" if place else "left")
+        drawn.add_column(
+            Text(display.plain(name)), justify="right" if place else "left", overflow="fold"
+        )
     for row in table.rows:
-        drawn.add_row(*(Text(display.plain(cell)) for cell in row))
+        cells = (cell_words(cell, intervals=intervals) for cell in row)
+        drawn.add_row(*(Text(display.plain(cell)) for cell in cells))
     return drawn

@@ -1,4 +1,4 @@
-"""A report as plain tables of words, which the terminal and Markdown both draw from."""
+"""A report as tables of words and scores, which the terminal and Markdown both draw from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stance.schema import Schema
 
 UNDEFINED = "n/a"
 SMALL_SLICE = 30
+Cell = str | Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +27,23 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     detail: bool = False
 
 
-def word_score(score: Score, *, interval: bool = True) -> str:
-    """`0.931 (0.902-0.956)`; without an interval where there is none, `n/a` where undefined."""
-    if score.value is None:
+def cell_words(cell: Cell, *, intervals: bool = True) -> str:
+    """A cell in words.
+
+    A score is `0.931 (0.902-0.956)`; without parentheses where it has no interval or none is
+    wanted; `n/a` where it is undefined.
+    """
+    if isinstance(cell, str):
+        return cell
+    if cell.value is None:
         return UNDEFINED
-    if score.low is None or score.high is None or not interval:
-        return f"{score.value:.3f}"
-    return f"{score.value:.3f} ({score.low:.3f}-{score.high:.3f})"
+    if cell.low is None or cell.high is None or not intervals:
+        return f"{cell.value:.3f}"
+    return f"{cell.value:.3f} ({cell.low:.3f}-{cell.high:.3f})"
 
 
 def card_tables(card: Scorecard, schema: Schema) -> list[Table]:
@@ -60,11 +67,11 @@ def slice_table(title: str, cards: Mapping[str, Scorecard]) -> Table:
     if both:
         figures.append(("stance macro F1, all", (ALL, "stance", "macro_f1")))
         figures.append(("joint F1, all", (ALL, "joint", "f1")))
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, card in cards.items():
         texts = card.counts["texts",]
         few = " (few)" if texts < SMALL_SLICE else ""
-        cells = [word_score(card.scores[path]) for _, path in figures]
+        cells = [card.scores[path] for _, path in figures]
         rows.append((name + few, f"{texts:,}", *cells))
     columns = (title, "texts", *(head for head, _ in figures))
     return Table(title=f"By {title}", columns=columns, rows=tuple(rows))
@@ -72,20 +79,16 @@ def slice_table(title: str, cards: Mapping[str, Scorecard]) -> Table:
 
 def _topics(card: Scorecard, topics: Iterable[str]) -> Table:
     names = ("precision", "recall", "f1", "average_precision")
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for topic in topics:
         place = ("topics", "each", topic)
-        scores = [word_score(card.scores[*place, name]) for name in names]
+        scores = [card.scores[*place, name] for name in names]
         counts = [f"{card.counts[*place, name]:,}" for name in ("gold", "found")]
         rows.append((topic, *scores, *counts))
     for name in ("macro", "micro"):
-        scores = [
-            word_score(card.scores["topics", name, score])
-            if ("topics", name, score) in card.scores
-            else ""
-            for score in names
-        ]
-        rows.append((f"{name} average", *scores, "", ""))
+        # There is no micro average of the average precision.
+        means = [card.scores.get(("topics", name, score), "") for score in names]
+        rows.append((f"{name} average", *means, "", ""))
     columns = ("topic", "precision", "recall", "F1", "average precision", "labelled", "found")
     return Table(title="Topics", columns=columns, rows=tuple(rows))
 
@@ -100,14 +103,8 @@ def _texts(card: Scorecard) -> Table:
         ),
         ("calibration error (ECE) of presence", "ece", card.counts["texts",]),
     )
-    return Table(
-        title="Whole texts",
-        columns=("score", "value", "texts"),
-        rows=tuple(
-            (name, word_score(card.scores["topics", score]), f"{count:,}")
-            for name, score, count in rows
-        ),
-    )
+    cells = ((name, card.scores["topics", score], f"{count:,}") for name, score, count in rows)
+    return Table(title="Whole texts", columns=("score", "value", "texts"), rows=tuple(cells))
 
 
 def _heads(card: Scorecard) -> dict[str, str]:
@@ -131,18 +128,17 @@ def _views(card: Scorecard) -> Table:
     if card.counts[MAIN, "unpredicted", "labels"]:
         lines.append(("AUROC, confidence against unpredicted stances", ("unpredicted", "auroc")))
     heads = _heads(card)
-    rows = [("labels with a stance", *(f"{card.counts[v, 'stance', 'pairs']:,}" for v in heads))]
-    rows += [
-        (name, *(word_score(card.scores[view, *path]) for view in heads)) for name, path in lines
-    ]
+    counts = (f"{card.counts[view, 'stance', 'pairs']:,}" for view in heads)
+    rows: list[tuple[Cell, ...]] = [("labels with a stance", *counts)]
+    rows += [(name, *(card.scores[view, *path] for view in heads)) for name, path in lines]
     return Table(title="Stance and joint", columns=("score", *heads.values()), rows=tuple(rows))
 
 
 def _by_topic(card: Scorecard, topics: Iterable[str], view: str) -> Table:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for topic in topics:
         place = (view, "stance", "topics", topic)
-        scores = [word_score(card.scores[*place, name]) for name in ("macro_f1", "accuracy")]
+        scores = [card.scores[*place, name] for name in ("macro_f1", "accuracy")]
         rows.append((topic, *scores, f"{card.counts[*place, 'pairs']:,}"))
     columns = ("topic", "macro F1", "accuracy", "labels")
     title = f"Stance by topic, {_heads(card)[view]}"
@@ -150,10 +146,10 @@ def _by_topic(card: Scorecard, topics: Iterable[str], view: str) -> Table:
 
 
 def _by_stance(card: Scorecard, stances: Iterable[str], view: str) -> Table:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name in stances:
         place = (view, "stance", "each", name)
-        scores = [word_score(card.scores[*place, it]) for it in ("precision", "recall", "f1")]
+        scores = [card.scores[*place, it] for it in ("precision", "recall", "f1")]
         rows.append((name, *scores, f"{card.counts[*place, 'gold']:,}"))
     columns = ("stance", "precision", "recall", "F1", "labels")
     title = f"Stance by class, {_heads(card)[view]}"
@@ -167,12 +163,12 @@ def _evidence(card: Scorecard) -> Table:
         ("annotated sentences that are shown", "coverage"),
         ("shown sentences that are annotated", "precision"),
     )
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[Cell, ...]] = []
     if heads:
         counts = (f"{card.counts[view, 'evidence', 'pairs']:,}" for view in heads)
         rows.append(("found topics with annotated evidence", *counts))
         rows += [
-            (name, *(word_score(card.scores[view, "evidence", score]) for view in heads))
+            (name, *(card.scores[view, "evidence", score] for view in heads))
             for name, score in lines
         ]
     return Table(title="Evidence", columns=("score", *heads.values()), rows=tuple(rows))
@@ -188,7 +184,7 @@ def _pairs(card: Scorecard) -> Table:
         for view, head in _heads(card).items()
         if card.counts[view, "counterfactual", "pairs"]
     }
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[Cell, ...]] = []
     if heads:
         counts = (f"{card.counts[view, 'counterfactual', 'pairs']:,}" for view in heads)
         rows.append(("pairs that differ in a label", *counts))
@@ -197,5 +193,5 @@ def _pairs(card: Scorecard) -> Table:
             ("both right on every label", "both_exact"),
         ):
             scores = (card.scores[view, "counterfactual", score] for view in heads)
-            rows.append((name, *map(word_score, scores)))
+            rows.append((name, *scores))
     return Table(title="Counterfactual pairs", columns=("score", *heads.values()), rows=tuple(rows))

@@ -17,7 +17,7 @@ from stance._version import __version__
 from stance.errors import StanceError, UsageError, listing
 from stance.evaluation.calibration import BINS
 from stance.evaluation.counts import Outcomes, count_outcomes
-from stance.evaluation.layout import SMALL_SLICE, Table, card_tables, slice_table
+from stance.evaluation.layout import SMALL_SLICE, Table, card_tables, cell_words, slice_table
 from stance.evaluation.resampling import LEVEL
 from stance.evaluation.scorecard import ALL, MAIN, Scorecard, score_texts
 from stance.files import reason, replacing
@@ -301,7 +301,7 @@ def _long(value: object) -> str:
 def _markdown_table(table: Table, *, level: int) -> list[str]:
     lines = [f"{'#' * level} {_cell(table.title)}", ""]
     align = ["---", *(["---:"] * (len(table.columns) - 1))]
-    for cells in (table.columns, align, *table.rows):
+    for cells in (table.columns, align, *(map(cell_words, row) for row in table.rows)):
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return [*lines, ""]
 
