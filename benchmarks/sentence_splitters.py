@@ -4,7 +4,8 @@
         [--misses NAME] [--no-robustness]
 
 Every splitter that is not installed is left out. `--texts` takes JSON Lines files whose objects
-have a "text"; they serve for the speed. `--misses` prints what one splitter gets wrong.
+have a "text"; they serve for the speed, for counting plain ends of sentences that are missed, and
+for trying hard-wrapping. `--misses` prints what one splitter gets wrong.
 All times are processor time, so other work on the machine disturbs them little.
 """
 
@@ -14,8 +15,10 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -150,6 +153,41 @@ def accuracy(
     return right, passages, 2 * hits / (found + marked)
 
 
+# The end of a sentence that nobody could doubt.
+PLAIN = re.compile(r"[a-z]{4,}\. (?=[A-Z][a-z])")
+
+
+def plain_misses(split: Splitter, texts: list[str]) -> tuple[int, int]:
+    """Plain ends that are missed, and all, in the lines without quotations and brackets."""
+    missed = plain = 0
+    for line in (line for text in texts for line in text.splitlines()):
+        if any(sign in line for sign in '"“('):
+            continue
+        found = ends(squeezed(split(line)))
+        for match in PLAIN.finditer(line):
+            plain += 1
+            missed += len("".join(line[: match.end()].split())) not in found
+    return missed, plain
+
+
+def wrapped_alike(split: Splitter, texts: list[str]) -> dict[int, tuple[int, int]]:
+    """By width: texts that split alike hard-wrapped and not, and all of 200 characters or more."""
+    found = {}
+    for width in (55, 65, 72, 80, 90):
+        alike = all_ = 0
+        for text in texts:
+            paragraphs = [line for line in text.splitlines() if line.strip()]
+            if len(" ".join(paragraphs)) < 200:
+                continue
+            filled = (textwrap.fill(paragraph, width) for paragraph in paragraphs)
+            alike += squeezed(split("\n\n".join(filled))) == squeezed(
+                split("\n\n".join(paragraphs))
+            )
+            all_ += 1
+        found[width] = alike, all_
+    return found
+
+
 def speed(split: Splitter, texts: list[str]) -> float:
     """Characters per second; the best of three."""
     size = sum(map(len, texts))
@@ -222,6 +260,7 @@ def main() -> None:
         for path in options.texts
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
+    given = texts
     texts = texts or [passage_text(passage) for group in GOLD.values() for passage in group] * 20
     print("| splitter | version | passages right | F1 | fresh right | F1 | M chars/s | import ms |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -237,6 +276,11 @@ def main() -> None:
             f"| {speed(split, texts) / 1e6:.2f} | {import_ms(module):.0f} |",
             flush=True,
         )
+        if given:
+            missed, plain = plain_misses(fair, given)
+            print(f"    misses {missed} of {plain} plain ends")
+        if given and name == "stance":
+            print(f"    splits alike if hard-wrapped: {wrapped_alike(split, given)}")
         for weakness in [] if options.no_robustness else weaknesses(name):
             print(f"    {weakness}", flush=True)
 
