@@ -27,7 +27,7 @@ from stance.schema import Schema
 
 TOKENIZER = "tokenizer.json"
 CHUNK_ARTICLES = 64
-"""Articles whose windows are batched together; more fills the batches and costs memory."""
+"""Articles whose windows are sorted together; more saves padding and costs memory."""
 
 
 class Scorer(Protocol):
@@ -74,15 +74,17 @@ class LensScorer:
         )
 
     def score(self, articles: list[Article], *, batch_tokens: int) -> list[ScoredArticle]:
-        """Score articles; windows of one padded width share a batch, whoever's they are."""
+        """Score articles; windows of like length share a batch, whichever article they are of."""
         encoded = self._encoder.encode(articles)
-        by_width: dict[int, list[tuple[int, Window]]] = {}
-        for index, article in enumerate(encoded):
-            for window in self._encoder.pack(article.token_ids):
-                by_width.setdefault(self._encoder.padded(window), []).append((index, window))
+        windows: list[tuple[int, Window]] = [
+            (index, window)
+            for index, article in enumerate(encoded)
+            for window in self._encoder.pack(article.token_ids)
+        ]
+        windows.sort(key=lambda item: len(item[1].token_ids))
         rows: list[list[tuple[SegmentSums, list[int]]]] = [[] for _ in articles]
-        for width, batch in _batches(by_width, batch_tokens):
-            tokens = self._encoder.batch([window for _, window in batch], width=width)
+        for batch in _batches(windows, batch_tokens):
+            tokens = self._encoder.batch([window for _, window in batch])
             sums = segment_sums(self._session.run(tokens), tokens.segment_starts, self._n_topics)
             first = 0
             for index, window in batch:
@@ -226,11 +228,15 @@ def _refuse(faults: list[Any]) -> Article:
 
 
 def _batches(
-    by_width: Mapping[int, list[tuple[int, Window]]], batch_tokens: int
-) -> Iterator[tuple[int, list[tuple[int, Window]]]]:
-    """Cut windows of each padded width into batches of at most `batch_tokens`, or of one window."""
-    # In an order that company does not change: an article's sums are then added up in one order.
-    for width, windows in sorted(by_width.items()):
-        size = max(1, batch_tokens // width)
-        for begin in range(0, len(windows), size):
-            yield width, windows[begin : begin + size]
+    windows: list[tuple[int, Window]], batch_tokens: int
+) -> Iterator[list[tuple[int, Window]]]:
+    """Cut sorted windows into batches of at most `batch_tokens`, padding included."""
+    batch: list[tuple[int, Window]] = []
+    for item in windows:
+        width = len(item[1].token_ids) + 2
+        if batch and width * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch

@@ -13,9 +13,6 @@ from stance.errors import ModelError
 from stance.records import Article
 from stance.sentences import Sentence, split_sentences
 
-PADDED_TO = 16
-"""At inference a window is padded to a multiple of so many tokens."""
-
 Int64Array = NDArray[np.int64]
 
 
@@ -145,24 +142,9 @@ class ArticleEncoder:
         if ids:
             yield Window(ids, tuple(segments))
 
-    def padded(self, window: Window) -> int:
-        """Tokens that a window takes at inference, special tokens and padding included.
-
-        It follows from the window alone. The engine's sums round differently at different widths,
-        which int8 can turn into hundredths of a logit: a window that were padded to the longest
-        of its batch would be scored a little otherwise in other company.
-        """
-        return min(-(-(len(window.token_ids) + 2) // PADDED_TO) * PADDED_TO, self.capacity + 2)
-
-    def batch(self, windows: Sequence[Window], *, width: int | None = None) -> TokenBatch:
-        """Frame and pad windows.
-
-        Args:
-            windows: Any number.
-            width: Tokens a row, special tokens included; None for the longest window's.
-        """
-        if width is None:
-            width = max((len(window.token_ids) for window in windows), default=0) + 2
+    def batch(self, windows: Sequence[Window]) -> TokenBatch:
+        """Frame and pad windows to the longest of them."""
+        width = max((len(window.token_ids) for window in windows), default=0) + 2
         # The mask hides what stands behind a window; any known id will do.
         input_ids = np.full((len(windows), width), self._last, dtype=np.int64)
         attention_mask = np.zeros((len(windows), width), dtype=np.int64)

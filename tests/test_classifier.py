@@ -10,23 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tiny
 from cli_support import run
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from stance.artifact import load_artifact
 from stance.classifier import CHUNK_ARTICLES, Classifier, LensScorer
-from stance.dataset import load_records
-from stance.encoding import TokenBatch
 from stance.errors import DataError, ModelError, UsageError
 from stance.predictions import Prediction
 from stance.records import Article
 
-ROOT = Path(__file__).parent.parent
 WORDS = tuple(tiny.vocabulary()[60:])
 
 
@@ -103,43 +98,6 @@ def check_company(classifier: Classifier, group: list[str], order: random.Random
 
 def test_company_does_not_change_an_answer(classifier: Classifier) -> None:
     check_company(classifier, texts(30), random.Random(1))
-
-
-def test_a_window_is_padded_as_if_it_were_alone(folder: Path) -> None:
-    """Widths change how the engine rounds, so that int8 models would give away the company."""
-    scorer = LensScorer(load_artifact(folder), threads=1)
-    run_windows = scorer._session.run
-    widths: dict[tuple[int, ...], set[int]] = {}
-
-    def watching(batch: TokenBatch) -> NDArray[np.float32]:
-        for row, shown in zip(batch.input_ids, batch.attention_mask, strict=True):
-            widths.setdefault(tuple(row[: shown.sum()].tolist()), set()).add(len(row))
-        return run_windows(batch)
-
-    scorer._session.run = watching  # type: ignore[method-assign]
-    articles = [Article(text=text) for text in texts(30)]
-    for size in (1, 7, 30):
-        for begin in range(0, 30, size):
-            scorer.score(articles[begin : begin + size], batch_tokens=300)
-    assert len({len(ids) for ids in widths}) > 5
-    for ids, found in widths.items():
-        assert len(found) == 1, ids
-        assert len(ids) <= min(found) < len(ids) + 16
-
-
-@pytest.mark.model
-def test_company_does_not_change_an_answer_of_the_released_model() -> None:
-    released = ROOT / "models" / "default"
-    if not (released / "manifest.json").is_file():
-        pytest.skip("models/default is not there")
-    classifier = Classifier.from_pretrained(released, threads=1)
-    records = load_records(ROOT / "seeds").records
-    articles = [records[index].article for index in range(0, len(records), len(records) // 40)]
-    alone = [classifier.predict(article) for article in articles]
-    for tokens in (300, 2_048):
-        together = classifier.predict_many(articles, batch_tokens=tokens)
-        for one, other in zip(alone, together, strict=True):
-            assert_same(one, other)
 
 
 @pytest.mark.training

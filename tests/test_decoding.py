@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -256,19 +256,6 @@ def test_evidence_stands_in_text_order_with_its_place_and_its_shares(case: Case)
             assert item.stance == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_stance_at_the_confidence_is_not_uncertain() -> None:
-    shares = np.array([[1.0, 0.3]])
-    case = case_of(tiny.SCHEMA, shares, shares[:, :, None])
-    found = case.decode().finding("harbour")
-    assert found is not None
-    best = max(found.stance_probabilities.values())
-    for confidence, uncertain in ((best, False), (math.nextafter(best, 1), True)):
-        again = case_of(tiny.SCHEMA, shares, shares[:, :, None], confidence=confidence)
-        found = again.decode().finding("harbour")
-        assert found is not None
-        assert found.uncertain is uncertain
-
-
 def test_evidence_by_hand() -> None:
     # The second stance is predicted; sentence 0 speaks for the topic, 2 for the stance, 1 against.
     case = case_of(
@@ -313,7 +300,6 @@ curves = st.lists(
 )
 
 
-@example(curve=[(0.2, 0.5, 1.0), (0.3, 0.9, 0.8), (0.4, 0.95, 0.7)], wanted=0.9)
 @given(curve=curves, wanted=st.integers(1, 100).map(lambda n: n / 100))
 def test_a_wanted_precision_takes_the_lowest_threshold_that_had_it(
     curve: list[tuple[float, float, float]], wanted: float
