@@ -26,6 +26,7 @@ from stance.records import Record
 from stance.schema import Schema
 from stance.sentences import Sentence
 from stance.splits import Splits
+from stance.wide import load_wide
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -188,9 +189,11 @@ def float_predictions(artifact: Artifact, records: Sequence[Record]) -> Iterator
     from training.corpus import make_examples
     from training.loop import score_examples
     from training.weights import load_lens
+    from training.wide import with_wide
 
     lens, encoder, _ = load_lens(artifact.path)
-    logits = score_examples(lens, encoder, make_examples(records, artifact.schema, encoder))
+    examples = make_examples(records, artifact.schema, encoder)
+    logits = with_wide(score_examples(lens, encoder, examples), load_wide(artifact), examples)
     manifest = artifact.manifest
     thresholds = {topic: item.threshold for topic, item in manifest.calibration.items()}
     for index, record in enumerate(records):

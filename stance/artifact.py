@@ -1,7 +1,8 @@
 """The model folder: its manifest, and the check of every file before anything is built from it.
 
-Format 1. Raise `FORMAT_VERSION` when a reader of the old number could misread a new folder; keep
-a reader for each earlier number, or say in its error how to convert.
+Format 2; in format 1 a folder held no wide part. Raise `FORMAT_VERSION` when a reader of the old
+number could misread a new folder; keep a reader for each earlier number, or say in its error how to
+convert.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from stance.errors import ModelError, SchemaError, listing, shorten
 from stance.files import reason
 from stance.schema import Schema
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 SCHEMA = "schema.json"
 MAX_MANIFEST_BYTES = 4_000_000
@@ -106,7 +107,7 @@ class Manifest(_Strict):
     the evaluation on held-out data.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2
     kind: Literal["lens", "baseline"]
     name: str
     created: str
@@ -255,7 +256,9 @@ def _manifest(path: Path) -> Manifest:
         raise _unsound(file, f"expected JSON, found a fault: {error}") from None
     version = data.get("format_version") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise _unsound(file, f"format_version: expected {FORMAT_VERSION}, found {shorten(version)}")
+        raise _unsound(
+            file, f"format_version: expected 1 to {FORMAT_VERSION}, found {shorten(version)}"
+        )
     if version > FORMAT_VERSION:
         raise ModelError(
             f"{file}: the model has format {version}, this release reads up to {FORMAT_VERSION}; "

@@ -16,6 +16,7 @@ from stance.errors import DataError, ModelError
 from stance.pooling import (
     PoolingParameters,
     SegmentSums,
+    add_scores,
     merge_segments,
     n_stance_columns,
     pool_document,
@@ -24,6 +25,7 @@ from stance.pooling import (
 from stance.predictions import Prediction
 from stance.records import Article, parse_article
 from stance.schema import Schema
+from stance.wide import load_wide
 
 TOKENIZER = "tokenizer.json"
 CHUNK_ARTICLES = 64
@@ -38,7 +40,7 @@ class Scorer(Protocol):
 
 
 class LensScorer:
-    """Scores with the exported graph.
+    """Scores with the exported graph and, where the model has one, the wide part.
 
     Args:
         artifact: A checked model folder of kind `lens`.
@@ -69,6 +71,7 @@ class LensScorer:
             n_columns=(3 + n_columns) * self._n_topics,
             threads=threads,
         )
+        self._wide = load_wide(artifact)
         self._pooling = PoolingParameters(
             **{name: np.asarray(values) for name, values in manifest.pooling.model_dump().items()}
         )
@@ -97,7 +100,14 @@ class LensScorer:
                 )
                 rows[index].append((part, [segment.sentence for segment in window.segments]))
                 first = last
-        return [self._pool(article, row) for article, row in zip(encoded, rows, strict=True)]
+        scored = [self._pool(article, row) for article, row in zip(encoded, rows, strict=True)]
+        if self._wide is None:
+            return scored
+        wide = self._wide.score([article.token_ids for article in encoded])
+        return [
+            ScoredArticle(sentences=lens.sentences, scores=add_scores(lens.scores, other))
+            for lens, other in zip(scored, wide, strict=True)
+        ]
 
     def _pool(
         self, article: EncodedArticle, row: list[tuple[SegmentSums, list[int]]]

@@ -169,6 +169,16 @@ def pool_document(sentences: SegmentSums, parameters: PoolingParameters) -> Docu
     )
 
 
+def add_scores(one: DocumentScores, other: DocumentScores) -> DocumentScores:
+    """Sum of two models' logits for the same sentences, share by share."""
+    return DocumentScores(
+        presence=one.presence + other.presence,
+        stance=one.stance + other.stance,
+        presence_shares=one.presence_shares + other.presence_shares,
+        stance_shares=one.stance_shares + other.stance_shares,
+    )
+
+
 def _softmax(logits: FloatArray) -> FloatArray:
     shifted = np.exp(logits - logits.max(axis=0))
     return np.asarray(shifted / shifted.sum(axis=0))

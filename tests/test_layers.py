@@ -33,7 +33,14 @@ ORDER = (
         "stance.evaluation.inputs",
         "stance.evaluation",
     ),
-    ("stance.session", "stance.pooling", "stance.decoding", "stance.door"),
+    (
+        "stance.session",
+        "stance.pooling",
+        "stance.arrays",
+        "stance.wide",
+        "stance.decoding",
+        "stance.door",
+    ),
     ("stance.classifier",),
     ("stance",),
     ("stance.cli", "stance.cli.display", "stance.cli.sources"),
@@ -50,7 +57,8 @@ ORDER = (
 # Who may know a library; a library that is not here may be imported by nobody in stance/.
 LIBRARIES = {
     "numpy": ("stance.evaluation", "stance.encoding", "stance.pooling", "stance.decoding",
-              "stance.session", "stance.classifier", "stance.cli.evaluate"),
+              "stance.arrays", "stance.wide", "stance.session", "stance.classifier",
+              "stance.cli.evaluate"),
     "openvino": ("stance.session",),
     "tokenizers": ("stance.encoding", "stance.classifier"),
     "pydantic": ("stance.artifact",),

@@ -24,12 +24,14 @@ from stance.splits import Splits, make_splits
 from training.backbone import load_backbone
 from training.card import main_scores
 from training.corpus import make_examples
+from training.labels import stance_columns
 from training.loop import fit
 from training.network import LensModel
 from training.package import Provenance, finish, package_lens, scorer_logits, write_manifest
 from training.progress import Progress
 from training.settings import TrainingSettings
 from training.weights import load_lens, transfer
+from training.wide import fit_wide
 
 LEAST_TEXTS = 10
 LEAST_POSITIVES = 2
@@ -127,6 +129,12 @@ def train(
             f"by; encoder {settings.base}, {settings.epochs} epochs"
         )
         train_examples = make_examples(parts["train"], dataset.schema, encoder)
+        wide = fit_wide(
+            train_examples,
+            len(dataset.schema.predicted_stances),
+            weight=settings.wide_weight,
+            seed=settings.seed,
+        )
         result = fit(
             lens,
             encoder,
@@ -134,6 +142,7 @@ def train(
             make_examples(parts["validation"], dataset.schema, encoder),
             settings,
             work,
+            wide=wide,
             resume=resume,
             device=device,
             progress=display,
@@ -142,6 +151,7 @@ def train(
         with replacing_folder(out, marker=MANIFEST) as folder:
             reports = package_lens(
                 lens,
+                wide,
                 encoder,
                 tokenizer_json,
                 folder,
@@ -248,7 +258,6 @@ def _train_baseline(
 ) -> TrainingReport:
     from training.baseline import fit_baseline
     from training.calibration import calibrate
-    from training.corpus import stance_columns
 
     baseline = fit_baseline(train_records, dataset.schema, settings)
     provenance = Provenance(name=out.name, schema=dataset.schema, settings=settings, data=data)

@@ -8,9 +8,7 @@ would not split so; on the labelled texts of this project it made no difference.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
 
+from stance.arrays import check_shapes, read_arrays, write_arrays
 from stance.artifact import Artifact
 from stance.decoding import ScoredArticle
 from stance.errors import DataError, Fault, ModelError
@@ -28,22 +26,20 @@ from stance.pooling import DocumentScores, n_stance_columns
 from stance.records import Article, Record
 from stance.schema import Schema
 from stance.sentences import Sentence, split_sentences
+from training.labels import stance_columns
+from training.linear import LEAST_TEXTS, FloatArray, fit_linear, inverse_frequencies
 from training.settings import TrainingSettings
 
 VOCABULARY = "vocabulary.json"
 WEIGHTS = "baseline.npz"
 FILES = (VOCABULARY, WEIGHTS)
-
-LEAST_TEXTS = 2
-"""A word or character n-gram of fewer texts is left out: it can only be learnt by heart."""
-
-LEAST_LABELS = 5
-"""With fewer texts of one stance than this, a topic shares the regression of all topics."""
-
-INVERSE_REGULARISATION = 30.0
-"""scikit-learn's C; chosen on the validation split of seeds/ from 1, 3, 10, 30 and 100."""
-
-FloatArray = NDArray[np.float32]
+_KINDS = {
+    "idf": ("float32", 1),
+    "presence_weights": ("float32", 2),
+    "presence_bias": ("float32", 1),
+    "stance_weights": ("float32", 3),
+    "stance_bias": ("float32", 2),
+}
 
 # The order of the blocks is the order of the columns.
 _BLOCKS: dict[str, dict[str, Any]] = {
@@ -125,15 +121,12 @@ class Baseline:
         folder = Path(folder)
         text = json.dumps(self._vocabulary, ensure_ascii=False, separators=(",", ":"))
         (folder / VOCABULARY).write_text(text, encoding="utf-8")
-        np.savez_compressed(folder / WEIGHTS, allow_pickle=False, **self._arrays)
+        write_arrays(folder / WEIGHTS, self._arrays)
         return list(FILES)
 
 
 def fit_baseline(records: Sequence[Record], schema: Schema, settings: TrainingSettings) -> Baseline:
-    """Train on labelled texts; the same texts in the same order give the same model.
-
-    Presence: one regression per topic over all texts. Stance: one per topic over the texts that
-    carry it with a predicted stance; topics with too few labels share one over all such pairs.
+    """Train on labelled texts (`training.linear`).
 
     Args:
         records: Training texts.
@@ -147,22 +140,15 @@ def fit_baseline(records: Sequence[Record], schema: Schema, settings: TrainingSe
     counter = _Counter.fit(groups)
     sentences, owner = counter.sentence_values(groups)
     texts = _sum_rows(sentences, owner, len(groups))
-    stance = _stance_columns(records, schema)
-    carried = np.array(
-        [[record.label(topic) is not None for topic in schema.topic_names] for record in records]
-    )
-    presence = [
-        _regression(texts, carried[:, topic].astype(np.int64), 2, settings.seed)
-        for topic in range(len(schema.topics))
-    ]
-    stances = _stance_regressions(texts, stance, len(schema.predicted_stances), settings.seed)
+    stance = np.stack([stance_columns(record, schema) for record in records])
+    fitted = fit_linear(texts, stance, len(schema.predicted_stances), settings.seed)
     return Baseline(
         vocabulary=counter.vocabulary,
         idf=counter.idf,
-        presence_weights=np.concatenate([weights for weights, _ in presence]),
-        presence_bias=np.concatenate([bias for _, bias in presence]),
-        stance_weights=np.stack([weights for weights, _ in stances]),
-        stance_bias=np.stack([bias for _, bias in stances]),
+        presence_weights=fitted.presence,
+        presence_bias=fitted.presence_bias,
+        stance_weights=fitted.stance,
+        stance_bias=fitted.stance_bias,
     )
 
 
@@ -172,31 +158,26 @@ def load_scorer(artifact: Artifact) -> Baseline:
     Raises:
         ModelError: If the files are not those of a baseline for the folder's schema.
     """
-    for name in FILES:
-        if name not in artifact.contents:
-            raise ModelError(f"{artifact.path}: the manifest does not list {name} as required")
+    if VOCABULARY not in artifact.contents:
+        raise ModelError(f"{artifact.path}: the manifest does not list {VOCABULARY} as required")
     vocabulary = _read_vocabulary(artifact)
-    arrays = _read_arrays(artifact)
+    arrays = read_arrays(artifact, WEIGHTS, _KINDS)
     terms = sum(map(len, vocabulary.values()))
     topics = len(artifact.schema.topics)
     columns = n_stance_columns(len(artifact.schema.predicted_stances))
-    shapes: dict[str, tuple[int, ...]] = {
-        "idf": (terms,),
-        "presence_weights": (topics, terms),
-        "presence_bias": (topics,),
-        "stance_weights": (topics, columns, terms),
-        "stance_bias": (topics, columns),
-    }
-    for name, shape in shapes.items():
-        array = arrays.get(name)
-        if array is None or array.shape != shape or array.dtype != np.float32:
-            found = "nothing" if array is None else f"{array.dtype} {array.shape}"
-            raise ModelError(
-                f"{artifact.path}/{WEIGHTS}: {name}: expected float32 {shape}, found {found}"
-            )
-        if not np.isfinite(array).all():
-            raise ModelError(f"{artifact.path}/{WEIGHTS}: {name}: expected finite numbers")
-    return Baseline(vocabulary=vocabulary, **{name: arrays[name] for name in shapes})
+    check_shapes(
+        artifact,
+        WEIGHTS,
+        arrays,
+        {
+            "idf": (terms,),
+            "presence_weights": (topics, terms),
+            "presence_bias": (topics,),
+            "stance_weights": (topics, columns, terms),
+            "stance_bias": (topics, columns),
+        },
+    )
+    return Baseline(vocabulary=vocabulary, **arrays)
 
 
 def _read_vocabulary(artifact: Artifact) -> dict[str, list[str]]:
@@ -214,16 +195,6 @@ def _read_vocabulary(artifact: Artifact) -> dict[str, list[str]]:
             f"{place}: expected lists of different terms under {' and '.join(_BLOCKS)}"
         )
     return {name: data[name] for name in _BLOCKS}
-
-
-def _read_arrays(artifact: Artifact) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(io.BytesIO(artifact.contents[WEIGHTS]), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ModelError(
-            f"{artifact.path}/{WEIGHTS}: expected NumPy arrays, found a fault: {error}"
-        ) from None
 
 
 class _Counter:
@@ -260,7 +231,7 @@ class _Counter:
             frequency = np.bincount(counts.indices, minlength=counts.shape[1])
             kept = frequency >= LEAST_TEXTS
             vocabulary[name] = vectorizer.get_feature_names_out()[kept].tolist()
-            idf.append(np.log((1 + len(groups)) / (1 + frequency[kept])) + 1)
+            idf.append(inverse_frequencies(frequency[kept], len(groups)))
         if not any(vocabulary.values()):
             raise DataError(
                 [
@@ -271,7 +242,7 @@ class _Counter:
                     )
                 ]
             )
-        return cls(vocabulary, np.concatenate(idf).astype(np.float32))
+        return cls(vocabulary, np.concatenate(idf))
 
     def sentence_values(
         self, groups: Sequence[Sequence[Sentence]]
@@ -320,56 +291,3 @@ def _sum_rows(
     ones = np.ones(len(group))
     place = (group, np.arange(len(group)))
     return sparse.csr_matrix(sparse.csr_matrix((ones, place), (n_groups, len(group))) @ rows)
-
-
-def _stance_columns(records: Sequence[Record], schema: Schema) -> NDArray[np.int64]:
-    """Shape (texts, topics); column of the stance, -1 where there is none that is predicted."""
-    columns = {name: column for column, name in enumerate(schema.predicted_stances)}
-    stance = np.full((len(records), len(schema.topics)), -1, dtype=np.int64)
-    for row, record in enumerate(records):
-        for label in record.labels:
-            stance[row, schema.topic_index(label.topic)] = columns.get(label.stance, -1)
-    return stance
-
-
-def _stance_regressions(
-    texts: sparse.csr_matrix, stance: NDArray[np.int64], n_stances: int, seed: int
-) -> list[tuple[FloatArray, FloatArray]]:
-    """Weights and bias per topic."""
-    shared: tuple[FloatArray, FloatArray] | None = None
-    found = []
-    for topic in range(stance.shape[1]):
-        rows = np.flatnonzero(stance[:, topic] >= 0)
-        gold = stance[rows, topic]
-        if np.bincount(gold, minlength=n_stances).min() >= LEAST_LABELS:
-            found.append(_regression(texts[rows], gold, n_stances, seed))
-            continue
-        if shared is None:
-            pairs = np.nonzero(stance >= 0)
-            shared = _regression(texts[pairs[0]], stance[pairs], n_stances, seed)
-        found.append(shared)
-    return found
-
-
-def _regression(
-    texts: sparse.csr_matrix, gold: NDArray[np.int64], n_classes: int, seed: int
-) -> tuple[FloatArray, FloatArray]:
-    """Weights (columns, terms) and bias (columns,): one column for two classes, else one each."""
-    counts = np.bincount(gold, minlength=n_classes)
-    seen = np.flatnonzero(counts)
-    # What a model without weights would say; it also stands for classes that no text shows.
-    prior = np.log(counts + 0.5)
-    weights = np.zeros((n_classes, texts.shape[1]))
-    bias = prior - prior.mean()
-    if len(seen) > 1:
-        model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=1000, random_state=seed)
-        model.fit(texts, gold)
-        if len(seen) == 2:
-            # One row that tells the two apart; half of it on each side says the same.
-            weights[seen] = np.concatenate([-model.coef_, model.coef_]) / 2
-            bias[seen] = np.concatenate([-model.intercept_, model.intercept_]) / 2
-        else:
-            weights[seen], bias[seen] = model.coef_, model.intercept_
-    if n_classes == 2:
-        weights, bias = weights[1:] - weights[:1], bias[1:] - bias[:1]
-    return weights.astype(np.float32), bias.astype(np.float32)

@@ -14,7 +14,7 @@ from scipy.stats import beta
 from stance.artifact import TopicCalibration, Uncertainty
 from stance.decoding import stance_probabilities
 from stance.schema import Schema
-from training.losses import ABSENT
+from training.labels import ABSENT
 from training.scoring import Logits
 
 CURVE_POINTS = 60

@@ -17,7 +17,8 @@ from stance.encoding import ArticleEncoder, Window
 from stance.records import Record
 from stance.schema import Schema
 from stance.sentences import Sentence
-from training.losses import ABSENT, Targets
+from training.labels import ABSENT, stance_columns
+from training.losses import Targets
 from training.network import DocumentLayout
 
 
@@ -45,9 +46,6 @@ class Example:
         return sum(map(len, self.token_ids))
 
 
-UNPREDICTED = -2
-
-
 def evidence_sentences(record: Record, sentences: Sequence[Sentence], topic: str) -> list[bool]:
     """Which sentences the annotated evidence of a topic covers.
 
@@ -69,18 +67,6 @@ def evidence_sentences(record: Record, sentences: Sequence[Sentence], topic: str
                     marks[index] = True
             break
     return marks
-
-
-def stance_columns(record: Record, schema: Schema) -> NDArray[np.int64]:
-    """Shape (topics,), as `Example.stance`."""
-    stance = np.full(len(schema.topics), ABSENT, dtype=np.int64)
-    for label in record.labels:
-        stance[schema.topic_index(label.topic)] = (
-            schema.predicted_stances.index(label.stance)
-            if label.stance in schema.predicted_stances
-            else UNPREDICTED
-        )
-    return stance
 
 
 def make_examples(
@@ -289,7 +275,7 @@ class Collator:
             "document_of_sentence": torch.from_numpy(owner),
             "position": torch.tensor(position),
             "presence_targets": torch.from_numpy(carried.astype(np.float32)),
-            "stance_targets": torch.from_numpy(np.maximum(stance, ABSENT)),
+            "stance_targets": torch.from_numpy(stance),
             "sentence_targets": torch.from_numpy(sentence_presence.astype(np.float32)),
             "evidence_targets": torch.from_numpy(evidence.astype(np.float32)),
         }

@@ -25,6 +25,7 @@ from transformers import (
 
 from stance.encoding import ArticleEncoder
 from stance.errors import UsageError
+from stance.wide import WidePart, WideWeights
 from training.averaging import WeightAverage
 from training.corpus import (
     Collator,
@@ -34,11 +35,13 @@ from training.corpus import (
     layout_and_targets,
 )
 from training.frozen import with_states
-from training.losses import lens_loss
+from training.labels import ABSENT
+from training.losses import consistency_loss, lens_loss
 from training.network import DocumentLayout, LensModel, LensOutputs
 from training.progress import Progress
 from training.scoring import Logits, validation_scores
 from training.settings import TrainingSettings
+from training.wide import with_wide
 
 BEST = "best.safetensors"
 AVERAGE = "average.safetensors"
@@ -69,6 +72,12 @@ class TrainedLens(nn.Module):
         layout, targets = layout_and_targets(batch)
         outputs = lens_outputs(self.lens, batch, layout)
         loss = lens_loss(outputs, targets, layout.document_of_sentence, self._settings)
+        weight = self._settings.consistency_weight
+        if weight and self.training:
+            again = lens_outputs(self.lens, batch, layout)
+            second = lens_loss(again, targets, layout.document_of_sentence, self._settings)
+            apart = consistency_loss(outputs, again, targets.stance != ABSENT)
+            loss = (loss + second) / 2 + weight * apart
         return {"loss": loss, "presence": outputs.presence, "stance": outputs.stance}
 
 
@@ -245,6 +254,7 @@ def fit(
     settings: TrainingSettings,
     work: Path,
     *,
+    wide: WideWeights | None,
     resume: bool,
     device: str | None,
     progress: Progress,
@@ -258,6 +268,7 @@ def fit(
         validation: Judges the epochs by joint F1, or by stance F1 where presence is not learnt.
         settings: The recipe.
         work: Folder for checkpoints, one an epoch.
+        wide: The wide part, whose logits count when the epochs are judged.
         resume: Go on from the last checkpoint in `work`.
         device: `cpu`, `cuda`, or None for what there is.
         progress: Display.
@@ -306,6 +317,7 @@ def fit(
     average = WeightAverage(
         model, decay=settings.average_decay, from_step=int(steps * settings.average_from)
     )
+    wide_part = WidePart(wide) if wide else None
     history_file = work / "history.json"
     history: list[dict[str, float]] = []
 
@@ -320,6 +332,7 @@ def fit(
                     f"training went astray: in epoch {epoch} the model's answers are no longer "
                     "finite numbers; lower encoder_rate or head_rate in the recipe"
                 )
+            logits = with_wide(logits, wide_part, validation)
             scores = validation_scores(logits, np.stack([e.stance for e in validation]))
             best = max((row[criterion] for row in history), default=-1.0)
             if scores[criterion] >= best:

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.labels import ABSENT, UNPREDICTED
 from training.network import LensOutputs
 from training.settings import TrainingSettings
-
-ABSENT = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +19,7 @@ class Targets:
 
     Attributes:
         presence: Shape (documents, topics), 0 or 1.
-        stance: Shape (documents, topics); column of the stance, `ABSENT` where there is none.
+        stance: Shape (documents, topics); column of the stance, `ABSENT` or `UNPREDICTED`.
         sentence_presence: Shape (sentences, topics); 1 for evidence, 0 in documents without the
             topic, NaN where nothing is known.
         evidence: Shape (sentences, topics); 1 for evidence sentences.
@@ -67,14 +66,47 @@ def lens_loss(
     return total
 
 
+def consistency_loss(one: LensOutputs, other: LensOutputs, carried: Tensor) -> Tensor:
+    """Symmetric divergence of two passes over the same batch (R-Drop: Liang et al. 2021).
+
+    Args:
+        one: Outputs under one draw of dropout.
+        other: Outputs under another.
+        carried: Shape (documents, topics), True where there is a stance to agree on.
+    """
+    presence = [torch.stack([-o.presence, o.presence], dim=-1) / 2 for o in (one, other)]
+    total = _divergence(*presence)
+    if carried.any():
+        total = total + _divergence(*(_two_columns(o.stance[carried]) for o in (one, other)))
+    return total
+
+
+def _divergence(one: Tensor, other: Tensor) -> Tensor:
+    """Mean over the rows of half the two directions' sum; logits of shape (..., classes)."""
+    first, second = functional.log_softmax(one, dim=-1), functional.log_softmax(other, dim=-1)
+    return ((first.exp() - second.exp()) * (first - second)).sum(dim=-1).mean() / 2
+
+
+def _two_columns(logits: Tensor) -> Tensor:
+    """One logit of two stances as two columns; more stances as they are."""
+    if logits.shape[-1] > 1:
+        return logits
+    return torch.cat([torch.zeros_like(logits), logits], dim=-1)
+
+
 def stance_loss(logits: Tensor, stance: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy of stances.
+    """Cross-entropy of stances; where the stance is not predicted, all of them are as likely.
 
     Args:
         logits: Shape (n, 1) for two stances (logit of the second), else (n, stances).
-        stance: Shape (n,), columns.
+        stance: Shape (n,), columns or `UNPREDICTED`.
         smoothing: Share of the target spread over all stances.
     """
-    if logits.shape[1] == 1:
-        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
-    return functional.cross_entropy(logits, stance, label_smoothing=smoothing)
+    logits = _two_columns(logits)
+    n_stances = logits.shape[1]
+    targets = torch.full_like(logits, smoothing / n_stances)
+    targets.scatter_add_(
+        1, stance.clamp_min(0)[:, None], torch.full_like(logits[:, :1], 1 - smoothing)
+    )
+    targets[stance == UNPREDICTED] = 1 / n_stances
+    return functional.cross_entropy(logits, targets)

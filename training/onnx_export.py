@@ -18,6 +18,7 @@ from stance.files import replacing_folder
 from stance.pooling import n_stance_columns, output_columns
 from stance.records import Article
 from stance.session import INPUTS
+from stance.wide import WIDE
 from training.export import OUTPUT, write_onnx
 from training.network import LensModel
 from training.package import PARITY_FILE
@@ -67,7 +68,9 @@ def export_onnx(model: Path, out: Path) -> ExportReport:
     lens, encoder, artifact = load_lens(model)
     with replacing_folder(out, marker=NUMBERS) as folder:
         write_onnx(lens, folder / ONNX)
-        for name in (TOKENIZER, SCHEMA):
+        for name in (TOKENIZER, SCHEMA, WIDE):
+            if name not in artifact.contents:
+                continue
             (folder / name).write_bytes(artifact.contents[name])
         (folder / NUMBERS).write_text(
             json.dumps(_numbers(artifact), indent=1) + "\n", encoding="utf-8"

@@ -37,6 +37,7 @@ from stance.records import Record
 from stance.schema import Schema
 from stance.session import GRAPH
 from stance.session import WEIGHTS as GRAPH_WEIGHTS
+from stance.wide import WIDE, WidePart, WideWeights
 from training.calibration import calibrate
 from training.card import main_scores, write_card
 from training.corpus import Example, make_examples
@@ -47,6 +48,7 @@ from training.quantise import write_graph
 from training.scoring import Logits
 from training.settings import TrainingSettings
 from training.weights import round_weights, save_lens
+from training.wide import with_wide
 
 PARITY_FILE = "parity.jsonl"
 PARITY_TEXTS = 24
@@ -77,6 +79,7 @@ class Provenance:
 
 def package_lens(
     lens: LensModel,
+    wide: WideWeights | None,
     encoder: ArticleEncoder,
     tokenizer_json: str,
     folder: Path,
@@ -89,6 +92,7 @@ def package_lens(
 
     Args:
         lens: The trained model; its weights are rounded to half precision.
+        wide: The wide part; None for a model without one.
         encoder: The tokenizing side.
         tokenizer_json: The tokenizer as text.
         folder: An empty folder.
@@ -122,11 +126,16 @@ def package_lens(
         "pooling": Pooling(**{n: getattr(pooling, n).tolist() for n in Pooling.model_fields}),
     }
     required = [GRAPH, GRAPH_WEIGHTS, TOKENIZER, SCHEMA]
+    if wide is not None:
+        wide.save(folder)
+        required.append(WIDE)
     write_manifest(folder, provenance, draft, required=required, optional=[])
     validation = held_out["validation"]
     examples = make_examples(validation, schema, encoder)
     stance = np.stack([example.stance for example in examples])
-    float_logits = score_examples(lens, encoder, examples)
+    float_logits = with_wide(
+        score_examples(lens, encoder, examples), WidePart(wide) if wide else None, examples
+    )
     int8_logits = scorer_logits(LensScorer(load_artifact(folder)), validation)
     calibration = calibrate(
         int8_logits,

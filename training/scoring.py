@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, f1_score
 
-from training.losses import ABSENT
+from training.labels import ABSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -52,8 +52,15 @@ class TrainingSettings(BaseModel):
     sentence_weight: float = Field(0.5, ge=0)
     """Presence of single sentences: evidence carries the topic, texts without it do not."""
 
+    consistency_weight: float = Field(0.0, ge=0)
+    """Divergence of two passes with different dropout; above 0 each step costs twice."""
+
     evidence_weight: float = Field(0.3, ge=0)
     """Minus log of the stance attention that lies on evidence sentences."""
+
+    wide_weight: float = Field(1.0, ge=0)
+    """Of the linear model over the text's own tokens, whose logits are added to the lens's: it errs
+    otherwise than the encoder. 0 leaves it out."""
 
     label_smoothing: float = Field(0.05, ge=0, lt=0.5)
     """On stance: training texts are clearer than real ones, which makes a model too sure."""

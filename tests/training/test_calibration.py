@@ -25,7 +25,7 @@ from training.calibration import (
     choose_uncertainty,
     stream_weights,
 )
-from training.losses import ABSENT
+from training.labels import ABSENT
 from training.scoring import Logits
 
 pytestmark = pytest.mark.training

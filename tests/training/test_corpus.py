@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from stance.records import Article, Label, Record
 from stance.sentences import split_sentences
 from training.corpus import (
-    UNPREDICTED,
     Collator,
     Example,
     ExampleDataset,
@@ -25,9 +24,8 @@ from training.corpus import (
     join_examples,
     layout_and_targets,
     make_examples,
-    stance_columns,
 )
-from training.losses import ABSENT
+from training.labels import ABSENT, UNPREDICTED, stance_columns
 
 pytestmark = pytest.mark.training
 
@@ -277,7 +275,12 @@ def test_targets_say_what_is_known() -> None:
     ]
     _, targets = layout_and_targets(collated(*examples))
     assert targets.presence.tolist() == [[1, 0], [1, 1], [1, 0], [0, 0]]
-    assert targets.stance.tolist() == [[0, ABSENT], [ABSENT, 1], [1, ABSENT], [ABSENT, ABSENT]]
+    assert targets.stance.tolist() == [
+        [0, ABSENT],
+        [UNPREDICTED, 1],
+        [1, ABSENT],
+        [ABSENT, ABSENT],
+    ]
     expected = [[1, 0], [nan, 0], [nan, nan], [nan, nan], [1, 0], [0, 0], [0, 0]]
     np.testing.assert_array_equal(targets.sentence_presence.numpy(), np.array(expected))
     assert targets.evidence.tolist() == [[1, 0], *[[0, 0]] * 6]

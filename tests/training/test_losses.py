@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from training.losses import ABSENT, Targets, lens_loss, stance_loss
+from training.labels import ABSENT, UNPREDICTED
+from training.losses import Targets, consistency_loss, lens_loss, stance_loss
 from training.network import LensOutputs
 from training.settings import TrainingSettings
 
@@ -184,3 +186,40 @@ def test_unknown_targets_get_no_gradient(columns: int) -> None:
     assert stance[TARGETS.stance != ABSENT].any(dim=-1).all()
     assert not sentence[TARGETS.sentence_presence.isnan()].any()
     assert not focus[TARGETS.evidence == 0].any()
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_stance_that_is_not_predicted_asks_for_all_of_them_alike(columns: int) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, columns, requires_grad=True)
+    loss = stance_loss(logits, torch.tensor([UNPREDICTED, 0]), smoothing=0.1)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    rows = logits if columns > 1 else torch.cat([torch.zeros(2, 1), logits], dim=1)
+    wanted = 1 / rows.shape[1]
+    pull = (rows[0].softmax(dim=0) - wanted) / 2
+    np.testing.assert_allclose(gradient[0].detach(), pull[-columns:].detach(), atol=1e-6)
+
+
+def divergence(p: list[float], q: list[float]) -> float:
+    return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+
+def test_consistency_is_the_mean_divergence_of_two_passes() -> None:
+    one, other = outputs_of(0), outputs_of(1)
+    carried = TARGETS.stance != ABSENT
+    expected = 0.0
+    for name, places in (("presence", torch.ones_like(carried)), ("stance", carried)):
+        pairs = []
+        for mine, theirs in zip(
+            getattr(one, name)[places].flatten().tolist(),
+            getattr(other, name)[places].flatten().tolist(),
+            strict=True,
+        ):
+            p, q = ([1 - y, y] for y in (1 / (1 + math.exp(-x)) for x in (mine, theirs)))
+            pairs.append((divergence(p, q) + divergence(q, p)) / 2)
+        expected += mean(pairs)
+    assert float(consistency_loss(one, other, carried)) == pytest.approx(expected, rel=1e-4)
+    assert float(consistency_loss(one, one, carried)) == 0.0
+    assert float(consistency_loss(one, other, carried)) == pytest.approx(
+        float(consistency_loss(other, one, carried))
+    )

@@ -14,13 +14,16 @@ import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stance.artifact import MANIFEST, TopicCalibration, load_artifact
+from stance.artifact import MANIFEST, Artifact, TopicCalibration, load_artifact
 from stance.classifier import Classifier, LensScorer
+from stance.encoding import ArticleEncoder
 from stance.errors import ModelError
 from stance.evaluation import evaluate
 from stance.records import Record
+from stance.wide import load_wide
 from training.corpus import make_examples
 from training.loop import score_examples
+from training.network import LensModel
 from training.package import (
     PARITY_FILE,
     PARITY_TEXTS,
@@ -32,6 +35,7 @@ from training.package import (
 )
 from training.scoring import Logits
 from training.weights import load_lens
+from training.wide import with_wide
 
 pytestmark = pytest.mark.training
 
@@ -111,10 +115,17 @@ def records_of(split: str) -> list[Record]:
     return splits.select(data, split)
 
 
+def float_logits(
+    artifact: Artifact, lens: LensModel, encoder: ArticleEncoder, records: list[Record]
+) -> Logits:
+    examples = make_examples(records, tiny.SCHEMA, encoder)
+    return with_wide(score_examples(lens, encoder, examples), load_wide(artifact), examples)
+
+
 def test_the_manifest_tells_the_parity_that_the_folder_has(tiny_model: Path) -> None:
     lens, encoder, artifact = load_lens(tiny_model)
     validation = records_of("validation")
-    exact = score_examples(lens, encoder, make_examples(validation, tiny.SCHEMA, encoder))
+    exact = float_logits(artifact, lens, encoder, validation)
     quantised = scorer_logits(LensScorer(artifact), validation)
     manifest = artifact.manifest
     assert manifest.parity is not None
@@ -130,7 +141,7 @@ def test_the_parity_file_holds_the_float_models_answers(tiny_model: Path) -> Non
     lines = artifact.read_optional(PARITY_FILE, needed_for="a test").decode().splitlines()
     validation = records_of("validation")
     assert len(lines) == min(len(validation), PARITY_TEXTS)
-    exact = score_examples(lens, encoder, make_examples(validation, tiny.SCHEMA, encoder))
+    exact = float_logits(artifact, lens, encoder, validation)
     for index, row in enumerate(map(json.loads, lines)):
         assert row["text"] == validation[index].article.text
         np.testing.assert_allclose(row["presence"], exact.presence[index], atol=1e-4)
@@ -155,7 +166,7 @@ def test_the_folder_is_whole_and_its_digests_are_right(tiny_model: Path) -> None
         content = (tiny_model / name).read_bytes()
         assert (entry.bytes, entry.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     required = {name for name, entry in manifest.files.items() if entry.required}
-    assert required == {"model.xml", "model.bin", "tokenizer.json", "schema.json"}
+    assert required == {"model.xml", "model.bin", "tokenizer.json", "schema.json", "wide.npz"}
 
 
 def test_the_manifest_tells_where_the_model_comes_from(tiny_model: Path) -> None:
