@@ -155,6 +155,8 @@ def make_splits(
     records: Sequence[Record],
     fractions: Mapping[str, float] = FRACTIONS,
     seed: int = 0,
+    *,
+    keep: Splits | None = None,
 ) -> Splits:
     """Draw splits that keep pairs and near-duplicates together.
 
@@ -168,9 +170,14 @@ def make_splits(
         records: With unique ids.
         fractions: Share of each split, above 0; they add up to 1.
         seed: Decides which group goes where among equals.
+        keep: Splits of an earlier draw. What they place stays there, so that scores on a grown
+            corpus can be compared with earlier ones; a new text that is alike to placed ones joins
+            the split that holds most of them.
 
     Raises:
-        UsageError: If the fractions are unsound or the groups fewer than the splits.
+        UsageError: If the fractions are unsound, the groups fewer than the splits, or the kept
+            splits have other names.
+        DataError: If the kept splits name a text that is not among the records.
         MissingExtraError: If `datasketch` is not installed.
     """
     if (
@@ -184,13 +191,14 @@ def make_splits(
             + shorten(dict(fractions))
         )
     ordered = sorted(records, key=lambda record: record.id)
+    placed = _kept_places(ordered, fractions, keep) if keep else {}
     groups = group_alike(ordered)
     if len(groups) < len(fractions):
         raise UsageError(
             f"expected at least {len(fractions)} texts that are not alike, one per split, "
             f"found {len(groups)}"
         )
-    dealt = _deal(groups, fractions, random.Random(seed))
+    dealt = _deal(groups, fractions, random.Random(seed), placed)
     return Splits(
         splits={
             name: tuple(sorted(record.id for group in dealt[name] for record in group))
@@ -200,13 +208,43 @@ def make_splits(
     )
 
 
+def _kept_places(
+    records: Sequence[Record], fractions: Mapping[str, float], keep: Splits
+) -> dict[str, str]:
+    """The split of each text that is placed already."""
+    if set(keep.splits) != set(fractions):
+        raise UsageError(
+            f"fractions: expected the kept splits' names {listing(keep.splits)}, found "
+            + listing(fractions)
+        )
+    known = {record.id for record in records}
+    faults = [
+        Fault(
+            record=item,
+            field=f"splits.{split}",
+            expected="an id of the data",
+            found="no such record",
+            advice="the kept splits belong to other data, or files of it are missing",
+        )
+        for split, ids in keep.splits.items()
+        for item in ids
+        if item not in known
+    ]
+    if faults:
+        raise DataError(faults)
+    return {item: split for split, ids in keep.splits.items() for item in ids}
+
+
 def _strata(record: Record) -> list[tuple[str, ...]]:
     labels = [(label.topic, label.stance) for label in record.labels] or [("", "")]
     return [item for label in labels for item in (label, (*label, record.kind or ""))]
 
 
 def _deal(
-    groups: list[list[Record]], fractions: Mapping[str, float], draw: random.Random
+    groups: list[list[Record]],
+    fractions: Mapping[str, float],
+    draw: random.Random,
+    placed: Mapping[str, str],
 ) -> dict[str, list[list[Record]]]:
     counts = [
         Counter([_ALL for _ in group] + [item for record in group for item in _strata(record)])
@@ -221,6 +259,17 @@ def _deal(
     # Large groups first: a late one could no longer be evened out.
     order.sort(key=lambda place: -len(groups[place]))
     left = dict.fromkeys(order)
+    for place in order:
+        held = Counter(placed[record.id] for record in groups[place] if record.id in placed)
+        if not held:
+            continue
+        home = max(fractions, key=lambda name: held[name])
+        for record in groups[place]:
+            name = placed.get(record.id, home)
+            dealt[name].append([record])
+            have[name].update([_ALL, *_strata(record)])
+        seen.update(counts[place])
+        del left[place]
     for stratum in sorted(total, key=lambda item: (total[item], item)):
         for place in [place for place in left if stratum in counts[place]]:
             lack = {

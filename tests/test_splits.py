@@ -105,6 +105,42 @@ def test_every_stratum_has_its_share() -> None:
             assert abs(strata[name][stratum] - share * count) <= 3, (name, stratum)
 
 
+@pytest.mark.training
+@settings(max_examples=15)
+@given(seed=st.integers(0, 99), early=st.integers(10, 60), late=st.integers(1, 60))
+def test_what_earlier_splits_place_stays(seed: int, early: int, late: int) -> None:
+    pytest.importorskip("datasketch")
+    made = corpus(seed, early + late)
+    # A pair may be torn by the growth: its late half must follow the early one.
+    before = make_splits(made[:early], seed=seed)
+    after = make_splits(made, seed=seed + 1, keep=before)
+    found, old = places(after), places(before)
+    assert sorted(found) == [item.id for item in made]
+    assert {name: found[name] for name in old} == old
+    for group in group_alike(made):
+        assert len({found[item.id] for item in group}) == 1
+
+
+@pytest.mark.training
+def test_a_grown_corpus_still_has_its_shares() -> None:
+    pytest.importorskip("datasketch")
+    made = corpus(3, 600)
+    after = make_splits(made, keep=make_splits(made[:300]))
+    for name, share in FRACTIONS.items():
+        assert abs(len(after.splits[name]) - share * 600) <= 3
+
+
+@pytest.mark.training
+def test_kept_splits_of_other_data_are_refused() -> None:
+    pytest.importorskip("datasketch")
+    made = corpus(1, 30)
+    before = make_splits(made)
+    with pytest.raises(DataError, match="no such record"):
+        make_splits(made[:20], keep=before)
+    with pytest.raises(UsageError, match="the kept splits' names"):
+        make_splits(made, {"a": 0.5, "b": 0.5}, keep=before)
+
+
 def _strata(item: Record) -> list[tuple[str | None, ...]]:
     labels = [(label.topic, label.stance) for label in item.labels] or [("none", "none")]
     return [("all",), *labels, *((*label, item.kind) for label in labels)]
@@ -238,4 +274,7 @@ def test_the_seeds_are_split_soundly() -> None:
 @pytest.mark.training
 def test_the_seeds_are_split_as_the_command_splits_them() -> None:
     pytest.importorskip("datasketch")
-    assert make_splits(load_records(SEEDS).records) == Splits.load(SEEDS / "splits.json")
+    records = load_records(SEEDS).records
+    drawn = Splits.load(SEEDS / "splits.json")
+    # Drawn as the corpus grew: drawing again with what is placed kept must change nothing.
+    assert make_splits(records, keep=drawn).splits == drawn.splits

@@ -181,15 +181,22 @@ def split(
     fractions: Annotated[
         str, typer.Option(metavar="NAME=SHARE,...", help="Splits and their shares.")
     ] = "train=0.8,validation=0.1,test=0.1",
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep", metavar="FILE", help="Earlier splits: what they place stays, new texts join."
+        ),
+    ] = None,
     output_format: OutputFormat = Format.text,
     skip_invalid: SkipInvalid = False,
 ) -> None:
     """Draw splits by topic, stance and kind; pairs and near-duplicates stay together."""
-    from stance.splits import make_splits
+    from stance.splits import Splits, make_splits
 
     shares = parse_fractions(fractions)
     data = _load(sources, schema, skip_invalid=skip_invalid)
-    splits = make_splits(data.records, shares, seed)
+    kept = Splits.load(keep) if keep else None
+    splits = make_splits(data.records, shares, seed, keep=kept)
     splits.save(out)
     if output_format is Format.json:
         _write_json(
