@@ -266,7 +266,7 @@ def test_the_seeds_are_split_soundly() -> None:
     for item in data.records:
         if item.pair:
             pairs.setdefault(item.pair, set()).add(found[item.id])
-    assert len(pairs) == 288
+    assert len(pairs) == 372
     assert all(len(sides) == 1 for sides in pairs.values())
 
 
