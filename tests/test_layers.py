@@ -29,6 +29,8 @@ ORDER = (
         "stance.evaluation.scores",
         "stance.evaluation.scorecard",
         "stance.evaluation.layout",
+        "stance.evaluation.figures",
+        "stance.evaluation.pages",
         "stance.evaluation.report",
         "stance.evaluation.inputs",
         "stance.evaluation",
@@ -61,9 +63,12 @@ LIBRARIES = {
     "rich": ("stance.cli",),
     "datasets": ("stance.hub",),
     "datasketch": ("stance.duplicates",),
+    "jinja2": ("stance.evaluation.pages",),
+    "markupsafe": ("stance.evaluation.pages", "stance.evaluation.figures"),
+    "matplotlib": ("stance.evaluation.figures",),
 }  # fmt: skip
-# Of the extra `train`: only within a function, which names the extra where it is missing.
-OPTIONAL = {"datasets", "datasketch"}
+# Of the extras: only within a function, which names the extra where it is missing.
+OPTIONAL = {"datasets", "datasketch", "jinja2", "markupsafe", "matplotlib"}
 PLACE = {
     name: (row, column) for row, names in enumerate(ORDER) for column, name in enumerate(names)
 }
