@@ -69,8 +69,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.tests["count_words"] = _is_count
-    environment.tests["number_column"] = _is_number_column
+    environment.filters["number_columns"] = _number_columns
     return environment
 
 
@@ -78,13 +77,11 @@ def _read(name: str) -> str:
     return resources.files("stance.evaluation").joinpath(_FOLDER, name).read_text("utf-8")
 
 
-def _is_count(words: str) -> bool:
-    """Whether a cell is a whole or decimal number or a share, which stand right."""
-    return _COUNT.fullmatch(words) is not None
-
-
-def _is_number_column(table: Table, column: int) -> bool:
-    cells = [row[column] for row in table.rows if row[column] != ""]
-    return bool(column and cells) and all(
-        isinstance(cell, str) and _is_count(cell) for cell in cells
-    )
+def _number_columns(table: Table) -> set[int]:
+    """The columns of counts, which stand right; those of scores are no counts."""
+    found = set()
+    for column in range(1, len(table.columns)):
+        cells = [row[column] for row in table.rows if row[column] != ""]
+        if cells and all(isinstance(cell, str) and _COUNT.fullmatch(cell) for cell in cells):
+            found.add(column)
+    return found
