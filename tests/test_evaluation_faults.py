@@ -38,7 +38,7 @@ def test_sound_data_have_no_faults() -> None:
         [],
         [],
     )
-    assert (faults.training, faults.training_texts, faults.near_searched) == ("x", 1, True)
+    assert (faults.training, faults.training_texts, faults.near_left_out) == ("x", 1, "")
 
 
 def test_the_same_and_almost_the_same_are_told_apart() -> None:
@@ -95,6 +95,20 @@ def test_without_the_library_the_same_is_found_and_the_rest_said(
     faults = find_faults(texts, Training(source="x", records=[record("t", LONG)]))
     assert [item.ids for item in faults.duplicates] == [("a", "b")]
     assert [leak.id for leak in faults.leaks] == ["a", "b"]
-    assert not faults.near_searched
+    assert faults.to_dict()["near_searched"] is False
     (remark,) = faults.remarks()
     assert 'pip install ".[report]"' in remark
+
+
+def test_of_very_many_texts_near_ones_are_looked_for_on_demand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = [record("a", LONG), record("b", NEAR)]
+    assert not find_faults(texts, near=False).duplicates
+    monkeypatch.setattr("stance.evaluation.faults.NEAR_LIMIT", 2)
+    assert find_faults(texts).duplicates
+    training = Training(source="x", records=[record("t", LONG)])
+    faults = find_faults(texts, training)
+    assert not faults.duplicates
+    assert "more than 2 texts; --near-duplicates" in faults.remarks()[0]
+    assert find_faults(texts, training, near=True).duplicates

@@ -323,8 +323,8 @@ def test_nothing_overflows_or_overlaps(seen: dict[str, Any], screen: str) -> Non
 
 @browser
 def test_nothing_is_fetched_and_the_console_stays_empty(seen: dict[str, Any]) -> None:
-    assert seen["console"] == []
     assert not [url for url in seen["asked"] if not url.startswith(("file:", "data:"))]
+    assert seen["console"] == []
 
 
 @browser
