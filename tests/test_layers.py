@@ -23,13 +23,23 @@ ORDER = (
     (
         "stance.evaluation.calibration",
         "stance.evaluation.evidence",
+        "stance.evaluation.slicing",
+        "stance.evaluation.mistakes",
+        "stance.evaluation.faults",
         "stance.evaluation.tallies",
         "stance.evaluation.resampling",
         "stance.evaluation.counts",
+        "stance.evaluation.curves",
         "stance.evaluation.scores",
         "stance.evaluation.scorecard",
         "stance.evaluation.layout",
+        "stance.evaluation.figures",
+        "stance.evaluation.plots",
+        "stance.evaluation.pages",
         "stance.evaluation.report",
+        "stance.evaluation.markdown",
+        "stance.evaluation.html",
+        "stance.evaluation.outputs",
         "stance.evaluation.inputs",
         "stance.evaluation",
     ),
@@ -69,9 +79,12 @@ LIBRARIES = {
     "rich": ("stance.cli",),
     "datasets": ("stance.hub",),
     "datasketch": ("stance.duplicates",),
+    "jinja2": ("stance.evaluation.pages",),
+    "markupsafe": ("stance.evaluation.pages", "stance.evaluation.figures"),
+    "matplotlib": ("stance.evaluation.figures",),
 }  # fmt: skip
-# Of the extra `train`: only within a function, which names the extra where it is missing.
-OPTIONAL = {"datasets", "datasketch"}
+# Of the extras: only within a function, which names the extra where it is missing.
+OPTIONAL = {"datasets", "datasketch", "jinja2", "markupsafe", "matplotlib"}
 PLACE = {
     name: (row, column) for row, names in enumerate(ORDER) for column, name in enumerate(names)
 }

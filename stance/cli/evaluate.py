@@ -76,12 +76,39 @@ def evaluate(
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write report.json and report.md there."),
+        typer.Option(metavar="FOLDER", help="Write report.json, report.md and report.html there."),
     ] = None,
     resamples: Annotated[
         int, typer.Option(min=0, help="Bootstrap samples for the 95 % intervals; 0 for none.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap samples.")] = 0,
+    slices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="FIELD",
+            help="Score apart by this field of the records too; may be given several times.",
+        ),
+    ] = None,
+    errors: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="How many of the most confident errors to report."),
+    ] = 50,
+    training_data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|FILE",
+            help="What the model was trained on, to warn of texts that stand in both; with "
+            "--split, the split train if not given.",
+        ),
+    ] = None,
+    near_duplicates: Annotated[
+        bool | None,
+        typer.Option(
+            "--near-duplicates/--no-near-duplicates",
+            help="Look for texts that are almost the same; if not given, for up to 50,000 texts.",
+        ),
+    ] = None,
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Go on without records that have faults.")
     ] = False,
@@ -112,19 +139,32 @@ def evaluate(
         splits_file=splits,
         fallback=fallback,
         skip_invalid=skip_invalid,
+        training_data=training_data,
     )
     _tell_faults(job)
     watch = _progress(len(job.records))
-    result = measure(job, resamples=resamples, seed=seed, watch=watch)
+    result = measure(
+        job,
+        resamples=resamples,
+        seed=seed,
+        slices=slices or (),
+        errors=errors,
+        near_duplicates=near_duplicates,
+        watch=watch,
+    )
     if output_format is Format.json:
+        for message in result.faults.warnings():
+            display.note(f"warning: {display.plain(message)}")
         sys.stdout.write(json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n")
     else:
         print_report(result)
     for message in result.notes:
         display.note(f"note: {display.plain(message)}")
     if report is not None:
-        files = write_report(result, report)
-        display.note(f"written to {listing(map(str, files))}")
+        written = write_report(result, report)
+        display.note(f"written to {listing(map(str, written.files))}")
+        if written.left_out:
+            display.note(f"report.html is not written: {written.left_out}")
 
 
 def load_classifier(model: str | None) -> Model:
@@ -166,11 +206,13 @@ def print_report(report: Report) -> None:
     """Print what was evaluated and the main tables."""
     from rich.text import Text
 
-    from stance.evaluation.report import report_tables
+    from stance.evaluation.markdown import report_tables
 
     out = display.console()
     if not out.is_terminal:
         out.width = _FILE_WIDTH
+    for message in report.faults.warnings():
+        out.print(Text(f"warning: {display.plain(message)}", style="bold"), soft_wrap=True)
     for key in ("data", "split", "model", "predictions"):
         if key in report.about:
             out.print(Text(f"{key}: {display.plain(str(report.about[key]))}"), soft_wrap=True)

@@ -1,7 +1,11 @@
 """Scores for predictions against labels; needs no model, no training library and no network."""
 
 from stance.evaluation.counts import Outcomes, count_outcomes
-from stance.evaluation.report import Report, evaluate, render_markdown, write_report
+from stance.evaluation.faults import Training
+from stance.evaluation.html import render_html
+from stance.evaluation.markdown import render_markdown
+from stance.evaluation.outputs import write_report
+from stance.evaluation.report import Report, evaluate
 from stance.evaluation.scorecard import Score, Scorecard, score_texts
 
 __all__ = [
@@ -9,8 +13,10 @@ __all__ = [
     "Report",
     "Score",
     "Scorecard",
+    "Training",
     "count_outcomes",
     "evaluate",
+    "render_html",
     "render_markdown",
     "score_texts",
     "write_report",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stance.errors import DataError, Fault, listing, shorten
-from stance.evaluation.evidence import count_misplaced, match_evidence
+from stance.evaluation.evidence import Span, count_misplaced, match_evidence, sentence_spans
 from stance.predictions import Finding, Prediction
 from stance.records import Label, Record
 from stance.schema import Schema
@@ -51,11 +51,15 @@ class Outcomes:
         stance_probability: `(texts, topics, stances)` in [0, 1]; NaN where nothing is said.
         uncertain: `(texts, topics)`, true where the predicted stance is marked uncertain.
         annotated: `(texts, topics)`, annotated evidence sentences of topics that were rightly
-            found and show evidence; 0 elsewhere. So are the next four.
+            found and show evidence; 0 elsewhere. So are the next eight.
         covered: How many of the annotated sentences overlap a shown one.
         shown: How many sentences the finding shows.
         shown_right: How many of the shown sentences overlap an annotated one.
         top_right: 1 where the strongest shown sentence overlaps an annotated one.
+        first_covered: `covered`, if as many sentences were shown from the beginning on.
+        first_right: 1 where the first sentence overlaps an annotated one.
+        random_covered: `covered` on average, if as many sentences were drawn at random.
+        random_right: Chance that a sentence drawn at random overlaps an annotated one.
         misplaced: `(texts,)`, shown sentences that do not stand in the text where they claim to.
     """
 
@@ -78,6 +82,10 @@ class Outcomes:
     shown: Ints
     shown_right: Ints
     top_right: Ints
+    first_covered: Ints
+    first_right: Ints
+    random_covered: Floats
+    random_right: Floats
     misplaced: Ints
 
     def __post_init__(self) -> None:
@@ -191,6 +199,9 @@ class _Builder:
         self.ints = {name: np.zeros(shape, np.int32) for name in _INTS}
         self.ints["gold_stance"].fill(NO_STANCE)
         self.ints["predicted_stance"].fill(NO_STANCE)
+        self.floats = {name: np.zeros(shape, np.float64) for name in _FLOATS}
+        # Sentences of the text that was looked at last; its findings come one after the other.
+        self.sentences: tuple[int, list[Span]] = (-1, [])
         self.misplaced = np.zeros(len(records), np.int32)
         self.probability = np.zeros(shape, np.float64)
         self.stance_probability = np.full((*shape, len(self.predicted)), math.nan)
@@ -295,9 +306,13 @@ class _Builder:
         if label is None or not label.evidence:
             self.misplaced[row] += count_misplaced(record.article, finding.evidence)
             return
-        match = match_evidence(record.article, label.evidence, finding.evidence)
-        for name in ("annotated", "covered", "shown", "shown_right", "top_right"):
+        if self.sentences[0] != row:
+            self.sentences = (row, sentence_spans(record.article))
+        match = match_evidence(record.article, label.evidence, finding.evidence, self.sentences[1])
+        for name in _EVIDENCE:
             self.ints[name][row, column] = getattr(match, name)
+        for name in _FLOATS:
+            self.floats[name][row, column] = getattr(match, name)
         self.misplaced[row] += match.misplaced
 
     def finish(self) -> Outcomes:
@@ -313,7 +328,7 @@ class _Builder:
                 )
         if self.faults:
             raise DataError(self.faults)
-        arrays: dict[str, NDArray[Any]] = {**self.bools, **self.ints}
+        arrays: dict[str, NDArray[Any]] = {**self.bools, **self.ints, **self.floats}
         return Outcomes(
             topics=self.topics,
             stances=self.predicted,
@@ -329,12 +344,14 @@ class _Builder:
 
 
 _BOOLS = ("gold", "sure", "found", "uncertain")
-_INTS = (
-    "gold_stance",
-    "predicted_stance",
+_EVIDENCE = (
     "annotated",
     "covered",
     "shown",
     "shown_right",
     "top_right",
+    "first_covered",
+    "first_right",
 )
+_INTS = ("gold_stance", "predicted_stance", *_EVIDENCE)
+_FLOATS = ("random_covered", "random_right")

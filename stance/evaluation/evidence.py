@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 from stance.predictions import Evidence
 from stance.records import Article
+from stance.sentences import Part, split_sentences
 
 Span = tuple[str, int, int]
 
@@ -22,6 +24,10 @@ class EvidenceMatch:
         shown_right: How many of them overlap an annotated sentence.
         top_right: Whether the shown sentence with the largest share of presence does.
         misplaced: How many shown sentences do not stand in the article where they claim to.
+        first_covered: `covered`, if the first sentences were shown, as many as are shown.
+        first_right: Whether the first sentence overlaps an annotated one.
+        random_covered: `covered` on average, if as many sentences were drawn at random.
+        random_right: Chance that a sentence drawn at random overlaps an annotated one.
     """
 
     annotated: int
@@ -30,10 +36,17 @@ class EvidenceMatch:
     shown_right: int
     top_right: bool
     misplaced: int
+    first_covered: int
+    first_right: bool
+    random_covered: float
+    random_right: float
 
 
 def match_evidence(
-    article: Article, annotated: Sequence[str], shown: Sequence[Evidence]
+    article: Article,
+    annotated: Sequence[str],
+    shown: Sequence[Evidence],
+    sentences: Sequence[Span] | None = None,
 ) -> EvidenceMatch:
     """Compare shown sentences with annotated ones by their places in the article.
 
@@ -41,11 +54,25 @@ def match_evidence(
     quotation marks and initials, and an annotator may have marked half a sentence. An annotated
     sentence that occurs several times (in the title and again in the text) is matched at any of
     its places.
+
+    Args:
+        article: The text.
+        annotated: What an annotator marked.
+        shown: What a finding shows.
+        sentences: All sentences of the article; split anew if None.
     """
-    places = [_occurrences(article, quote.strip()) for quote in annotated]
+    places = [occurrences(article, quote.strip()) for quote in annotated]
     spans: list[Span] = [(item.part, item.start, item.end) for item in shown]
+    every = sentence_spans(article) if sentences is None else sentences
     right = [any(_overlap(span, other) for spots in places for other in spots) for span in spans]
     top = max(range(len(shown)), key=lambda index: shown[index].presence, default=None)
+    # For each annotated sentence, the sentences of the article that lie on it.
+    on = [
+        {at for at, span in enumerate(every) for spot in spots if _overlap(spot, span)}
+        for spots in places
+    ]
+    anywhere = set().union(*on)
+    drawn = min(len(spans), len(every))
     return EvidenceMatch(
         annotated=len(places),
         covered=sum(
@@ -55,6 +82,12 @@ def match_evidence(
         shown_right=sum(right),
         top_right=top is not None and right[top],
         misplaced=count_misplaced(article, shown),
+        first_covered=sum(min(lies, default=drawn) < drawn for lies in on),
+        first_right=0 in anywhere,
+        random_covered=sum(
+            1 - comb(len(every) - len(lies), drawn) / comb(len(every), drawn) for lies in on
+        ),
+        random_right=len(anywhere) / len(every) if every else 0.0,
     )
 
 
@@ -63,11 +96,18 @@ def count_misplaced(article: Article, shown: Sequence[Evidence]) -> int:
     return sum(_part(article, item.part)[item.start : item.end] != item.sentence for item in shown)
 
 
-def _part(article: Article, part: str) -> str:
-    return (article.title or "") if part == "title" else article.text
+def sentence_spans(article: Article) -> list[Span]:
+    """The sentences of an article, those of the title first."""
+    parts: tuple[Part, ...] = ("title", "text")
+    return [
+        (part, sentence.start, sentence.end)
+        for part in parts
+        for sentence in split_sentences(_part(article, part), part)
+    ]
 
 
-def _occurrences(article: Article, quote: str) -> list[Span]:
+def occurrences(article: Article, quote: str) -> list[Span]:
+    """Every place at which a quotation stands in title or text."""
     found: list[Span] = []
     for part in ("title", "text"):
         content = _part(article, part)
@@ -76,6 +116,10 @@ def _occurrences(article: Article, quote: str) -> list[Span]:
             found.append((part, start, start + len(quote)))
             start = content.find(quote, start + len(quote))
     return found
+
+
+def _part(article: Article, part: str) -> str:
+    return (article.title or "") if part == "title" else article.text
 
 
 def _overlap(one: Span, other: Span) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from stance._version import __version__
+from stance.artifact import Manifest
 from stance.dataset import Dataset, digest_of, load_records
 from stance.errors import DataError, Fault, SchemaError, UsageError, listing, shorten
+from stance.evaluation.faults import Training
 from stance.evaluation.report import Report, evaluate
 from stance.files import sha256_file
 from stance.formats import read_rows
@@ -23,6 +26,7 @@ from stance.schema import Schema
 from stance.splits import Splits
 
 PREDICTION_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+TRAIN = "train"
 Watch = Callable[[Iterator[Prediction]], Iterator[Prediction]]
 
 
@@ -32,6 +36,10 @@ class Model(Protocol):
     @property
     def schema(self) -> Schema:
         """The topics and stances of its answers."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it was trained on, how that went, and what it promises."""
 
     @property
     def digest(self) -> str:
@@ -53,11 +61,16 @@ class Job:
         dataset: All that was loaded.
         records: The part of it that is scored.
         about: What the report says of it.
+        training: What the model was trained on, as far as the one who evaluates it names it.
+        train_part: The split `train` of the data, which a model was trained on that names these
+            data; None without splits.
     """
 
     dataset: Dataset
     records: Sequence[Record]
     about: Mapping[str, Any]
+    training: Training | None = None
+    train_part: Training | None = None
 
 
 def load_job(
@@ -68,6 +81,7 @@ def load_job(
     splits_file: Path | None = None,
     fallback: Schema | None = None,
     skip_invalid: bool = False,
+    training_data: str | None = None,
 ) -> Job:
     """Load labelled data and choose what is scored.
 
@@ -78,6 +92,9 @@ def load_job(
         splits_file: Where it is defined; `splits.json` in or beside the data if None.
         fallback: The schema to take if there is neither `schema_file` nor one beside the data.
         skip_invalid: Whether to go on without faulty records; `Job.dataset.faults` lists them.
+        training_data: What the model was trained on: a folder or a file. If its splits name a
+            part `train`, that part. If None and a split is scored, the part `train` of the same
+            splits.
 
     Raises:
         DataError: If the data have faults, or the splits are of other data.
@@ -92,9 +109,22 @@ def load_job(
     about: dict[str, Any] = {"data": ", ".join(sources), "data_digest": dataset.digest}
     if dataset.faults:
         about["faults_skipped"] = len(dataset.faults)
-    if split is None:
-        return Job(dataset=dataset, records=dataset.records, about=about)
+    training = None
+    if training_data is not None:
+        training = _load_training(training_data, dataset.schema, skip_invalid=skip_invalid)
     splits_file = splits_file or _companion(sources[0], "splits.json")
+    if split is None:
+        # Splits that nobody asked for may be of other data; then they say nothing.
+        train_part = None
+        with suppress(DataError, UsageError):
+            train_part = _train_part(dataset, splits_file)
+        return Job(
+            dataset=dataset,
+            records=dataset.records,
+            about=about,
+            training=training,
+            train_part=train_part,
+        )
     if splits_file is None:
         raise UsageError(
             f"--split {split}: expected splits.json with the data, found none; "
@@ -104,7 +134,28 @@ def load_job(
     if not records:
         raise UsageError(f"--split {split}: none of its texts is in the data")
     about |= {"split": split, "texts_digest": digest_of(records)}
-    return Job(dataset=dataset, records=records, about=about)
+    return Job(
+        dataset=dataset,
+        records=records,
+        about=about,
+        training=training or _train_part(dataset, splits_file),
+    )
+
+
+def _train_part(dataset: Dataset, splits_file: Path | None) -> Training | None:
+    splits = None if splits_file is None else Splits.load(splits_file)
+    if splits is None or TRAIN not in splits.splits:
+        return None
+    return Training(
+        source=f"the split {TRAIN} of {splits_file}", records=splits.select(dataset, TRAIN)
+    )
+
+
+def _load_training(source: str, schema: Schema, *, skip_invalid: bool) -> Training:
+    own = None if _companion(source, "schema.json", "schema.toml") else schema
+    dataset = load_records(source, own, skip_invalid=skip_invalid)
+    part = _train_part(dataset, _companion(source, "splits.json"))
+    return part or Training(source=source, records=dataset.records)
 
 
 def _companion(source: str, *names: str) -> Path | None:
@@ -123,6 +174,9 @@ def evaluate_model(
     name: str,
     resamples: int = 1000,
     seed: int = 0,
+    slices: Sequence[str] = (),
+    errors: int = 50,
+    near_duplicates: bool | None = None,
     watch: Watch = iter,
 ) -> Report:
     """Let a model read the texts and score its answers.
@@ -133,12 +187,16 @@ def evaluate_model(
         name: What the report calls it.
         resamples: Bootstrap samples for the intervals.
         seed: Of these samples.
+        slices: Fields of the records to score apart by.
+        errors: How many of the most confident wrong answers are kept.
+        near_duplicates: See `evaluate`.
         watch: Passes the predictions on, e.g. to count them.
 
     Raises:
         SchemaError: If the labels have topics or stances that the model does not know.
     """
     check_fit(job.dataset.schema, classifier.schema)
+    manifest = classifier.manifest
     about = {
         **job.about,
         "model": name,
@@ -146,14 +204,32 @@ def evaluate_model(
         "thresholds": {topic: round(value, 4) for topic, value in classifier.thresholds.items()},
         **_run(),
     }
+    training, notes = job.training, []
+    if training is None and manifest.data.get("digest") == job.dataset.digest:
+        training = job.train_part
+        if training is None:
+            notes.append(
+                "The model names these very data as those it was made from, and no split is "
+                "named: most of the texts may be training texts."
+            )
     articles = (replace(record.article, id=record.id, extra={}) for record in job.records)
-    return evaluate(
+    report = evaluate(
         job.records,
         watch(classifier.predict_many(articles)),
         job.dataset.schema,
         resamples=resamples,
         seed=seed,
         about=about,
+        notes=notes,
+        slices=slices,
+        errors=errors,
+        near_duplicates=near_duplicates,
+        training=training,
+    )
+    return replace(
+        report,
+        history=tuple(manifest.history),
+        promise=manifest.uncertainty.model_dump(mode="json"),
     )
 
 
@@ -179,7 +255,15 @@ def check_fit(labels: Schema, model: Schema) -> None:
 
 
 def evaluate_file(
-    job: Job, path: Path, *, resamples: int = 1000, seed: int = 0, watch: Watch = iter
+    job: Job,
+    path: Path,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    slices: Sequence[str] = (),
+    errors: int = 50,
+    near_duplicates: bool | None = None,
+    watch: Watch = iter,
 ) -> Report:
     """Score predictions that were made earlier.
 
@@ -189,6 +273,9 @@ def evaluate_file(
             scored (of another split, or left out as faulty) are passed over and counted.
         resamples: Bootstrap samples for the intervals.
         seed: Of these samples.
+        slices: Fields of the records to score apart by.
+        errors: How many of the most confident wrong answers are kept.
+        near_duplicates: See `evaluate`.
         watch: Passes the predictions on, e.g. to count them.
 
     Raises:
@@ -214,6 +301,10 @@ def evaluate_file(
         resamples=resamples,
         seed=seed,
         about=about,
+        slices=slices,
+        errors=errors,
+        near_duplicates=near_duplicates,
+        training=job.training,
     )
     if not reader.passed_over:
         return report

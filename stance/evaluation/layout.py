@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from stance.evaluation.resampling import Path
 from stance.evaluation.scorecard import ALL, MAIN, Score, Scorecard
@@ -12,6 +13,8 @@ from stance.schema import Schema
 UNDEFINED = "n/a"
 SMALL_SLICE = 30
 Cell = str | Score
+_JOINT: Path = (MAIN, "joint", "f1")
+_LABELLED: Path = (MAIN, "joint", "gold")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +26,46 @@ class Table:
         columns: Heads of the columns.
         rows: Cells, as many in each row as there are columns.
         detail: Whether a short overview can do without it.
+        section: Which part of a long report it belongs to.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     detail: bool = False
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeakSlice:
+    """A part of the texts on which a model does worse than on all.
+
+    Attributes:
+        field: What is sliced by.
+        value: Which slice.
+        texts: How many texts it has.
+        joint_f1: Its joint F1.
+        below: How far that is below the joint F1 of all texts.
+        surely: Whether its whole interval lies below that value.
+    """
+
+    field: str
+    value: str
+    texts: int
+    joint_f1: Score
+    below: float
+    surely: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The slice as a JSON object."""
+        return {
+            "slice": self.field,
+            "value": self.value,
+            "texts": self.texts,
+            "joint_f1": self.joint_f1.to_dict(),
+            "below": round(self.below, 6),
+            "interval_below": self.surely,
+        }
 
 
 def cell_words(cell: Cell, *, intervals: bool = True) -> str:
@@ -57,7 +94,7 @@ def card_tables(card: Scorecard, schema: Schema) -> list[Table]:
 
 
 def slice_table(title: str, cards: Mapping[str, Scorecard]) -> Table:
-    """The main figures of each slice, side by side."""
+    """The main figures of each slice, side by side: the weakest first, small ones last."""
     both = any((ALL, "joint", "f1") in card.scores for card in cards.values())
     figures: list[tuple[str, Path]] = [
         ("topics macro F1", ("topics", "macro", "f1")),
@@ -68,13 +105,63 @@ def slice_table(title: str, cards: Mapping[str, Scorecard]) -> Table:
         figures.append(("stance macro F1, all", (ALL, "stance", "macro_f1")))
         figures.append(("joint F1, all", (ALL, "joint", "f1")))
     rows: list[tuple[Cell, ...]] = []
-    for name, card in cards.items():
+    for name, card in sorted(cards.items(), key=lambda item: _strength(item[1])):
         texts = card.counts["texts",]
         few = " (few)" if texts < SMALL_SLICE else ""
         cells = [card.scores[path] for _, path in figures]
         rows.append((name + few, f"{texts:,}", *cells))
     columns = (title, "texts", *(head for head, _ in figures))
     return Table(title=f"By {title}", columns=columns, rows=tuple(rows))
+
+
+def _strength(card: Scorecard) -> tuple[bool, bool, float]:
+    value = card.value(*_JOINT) if card.counts[_LABELLED] else None
+    return card.counts["texts",] < SMALL_SLICE, value is None, value or 0.0
+
+
+def weakest_slices(
+    slices: Mapping[str, Mapping[str, Scorecard]], overall: Scorecard, most: int = 8
+) -> list[WeakSlice]:
+    """The slices below the whole set in joint F1, the weakest first.
+
+    Small slices are left out, since among many some are weak by chance; so are those without
+    labels, whose joint F1 is 0 as soon as anything is found.
+    """
+    whole = overall.value(*_JOINT)
+    found = [
+        WeakSlice(
+            field=field,
+            value=value,
+            texts=card.counts["texts",],
+            joint_f1=card.scores[_JOINT],
+            below=whole - own,
+            surely=(high := card.scores[_JOINT].high) is not None and high < whole,
+        )
+        for field, cards in slices.items()
+        for value, card in cards.items()
+        if whole is not None
+        and card.counts["texts",] >= SMALL_SLICE
+        and card.counts[_LABELLED]
+        and (own := card.value(*_JOINT)) is not None
+        and own < whole
+    ]
+    return sorted(found, key=lambda item: (-item.below, item.field, item.value))[:most]
+
+
+def weakest_table(weakest: Iterable[WeakSlice]) -> Table:
+    """The weakest slices of all kinds in one table."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            f"{item.field}: {item.value}",
+            f"{item.texts:,}",
+            item.joint_f1,
+            f"{item.below:.3f}",
+            "yes" if item.surely else "no",
+        )
+        for item in weakest
+    ]
+    columns = ("slice", "texts", "joint F1", "below all texts by", "whole interval below")
+    return Table(title="Weakest slices", columns=columns, rows=tuple(rows))
 
 
 def _topics(card: Scorecard, topics: Iterable[str]) -> Table:
@@ -90,7 +177,7 @@ def _topics(card: Scorecard, topics: Iterable[str]) -> Table:
         means = [card.scores.get(("topics", name, score), "") for score in names]
         rows.append((f"{name} average", *means, "", ""))
     columns = ("topic", "precision", "recall", "F1", "average precision", "labelled", "found")
-    return Table(title="Topics", columns=columns, rows=tuple(rows))
+    return Table(title="Topics", columns=columns, rows=tuple(rows), section="topics")
 
 
 def _texts(card: Scorecard) -> Table:
@@ -104,7 +191,8 @@ def _texts(card: Scorecard) -> Table:
         ("calibration error (ECE) of presence", "ece", card.counts["texts",]),
     )
     cells = ((name, card.scores["topics", score], f"{count:,}") for name, score, count in rows)
-    return Table(title="Whole texts", columns=("score", "value", "texts"), rows=tuple(cells))
+    columns = ("score", "value", "texts")
+    return Table(title="Whole texts", columns=columns, rows=tuple(cells), section="topics")
 
 
 def _heads(card: Scorecard) -> dict[str, str]:
@@ -131,7 +219,8 @@ def _views(card: Scorecard) -> Table:
     counts = (f"{card.counts[view, 'stance', 'pairs']:,}" for view in heads)
     rows: list[tuple[Cell, ...]] = [("labels with a stance", *counts)]
     rows += [(name, *(card.scores[view, *path] for view in heads)) for name, path in lines]
-    return Table(title="Stance and joint", columns=("score", *heads.values()), rows=tuple(rows))
+    columns = ("score", *heads.values())
+    return Table(title="Stance and joint", columns=columns, rows=tuple(rows), section="stance")
 
 
 def _by_topic(card: Scorecard, topics: Iterable[str], view: str) -> Table:
@@ -142,7 +231,7 @@ def _by_topic(card: Scorecard, topics: Iterable[str], view: str) -> Table:
         rows.append((topic, *scores, f"{card.counts[*place, 'pairs']:,}"))
     columns = ("topic", "macro F1", "accuracy", "labels")
     title = f"Stance by topic, {_heads(card)[view]}"
-    return Table(title=title, columns=columns, rows=tuple(rows), detail=True)
+    return Table(title=title, columns=columns, rows=tuple(rows), detail=True, section="stance")
 
 
 def _by_stance(card: Scorecard, stances: Iterable[str], view: str) -> Table:
@@ -153,25 +242,30 @@ def _by_stance(card: Scorecard, stances: Iterable[str], view: str) -> Table:
         rows.append((name, *scores, f"{card.counts[*place, 'gold']:,}"))
     columns = ("stance", "precision", "recall", "F1", "labels")
     title = f"Stance by class, {_heads(card)[view]}"
-    return Table(title=title, columns=columns, rows=tuple(rows), detail=True)
+    return Table(title=title, columns=columns, rows=tuple(rows), detail=True, section="stance")
 
 
 def _evidence(card: Scorecard) -> Table:
     heads = {view: head for view, head in _heads(card).items() if _has_evidence(card, view)}
     lines = (
-        ("strongest shown sentence is annotated", "top_hit"),
-        ("annotated sentences that are shown", "coverage"),
-        ("shown sentences that are annotated", "precision"),
+        ("strongest shown sentence is annotated", ("top_hit",)),
+        ("... the first sentence is", ("first", "top_hit")),
+        ("... a random sentence is", ("random", "top_hit")),
+        ("annotated sentences that are shown", ("coverage",)),
+        ("... if the first were shown, as many", ("first", "coverage")),
+        ("... if random ones were shown, as many", ("random", "coverage")),
+        ("shown sentences that are annotated", ("precision",)),
     )
     rows: list[tuple[Cell, ...]] = []
     if heads:
         counts = (f"{card.counts[view, 'evidence', 'pairs']:,}" for view in heads)
         rows.append(("found topics with annotated evidence", *counts))
         rows += [
-            (name, *(card.scores[view, "evidence", score] for view in heads))
+            (name, *(card.scores[view, "evidence", *score] for view in heads))
             for name, score in lines
         ]
-    return Table(title="Evidence", columns=("score", *heads.values()), rows=tuple(rows))
+    columns = ("score", *heads.values())
+    return Table(title="Evidence", columns=columns, rows=tuple(rows), section="evidence")
 
 
 def _has_evidence(card: Scorecard, view: str) -> bool:
@@ -194,4 +288,6 @@ def _pairs(card: Scorecard) -> Table:
         ):
             scores = (card.scores[view, "counterfactual", score] for view in heads)
             rows.append((name, *scores))
-    return Table(title="Counterfactual pairs", columns=("score", *heads.values()), rows=tuple(rows))
+    columns = ("score", *heads.values())
+    title = "Counterfactual pairs"
+    return Table(title=title, columns=columns, rows=tuple(rows), section="pairs")

@@ -1,33 +1,33 @@
-"""One evaluation as a value: what was measured, how, and on what; with its JSON and Markdown."""
+"""One evaluation as a value: what was measured, how, and on what; with its JSON."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from stance._version import __version__
-from stance.errors import StanceError, UsageError, listing
+from stance.errors import UsageError, listing
 from stance.evaluation.calibration import BINS
 from stance.evaluation.counts import Outcomes, count_outcomes
-from stance.evaluation.layout import SMALL_SLICE, Table, card_tables, cell_words, slice_table
+from stance.evaluation.curves import curves
+from stance.evaluation.faults import DataFaults, Training, find_faults
+from stance.evaluation.layout import SMALL_SLICE, WeakSlice, weakest_slices
+from stance.evaluation.mistakes import Mistake, MistakeWatch
 from stance.evaluation.resampling import LEVEL
 from stance.evaluation.scorecard import ALL, MAIN, Scorecard, score_texts
-from stance.files import reason, replacing
+from stance.evaluation.slicing import slice_values
 from stance.predictions import Prediction
 from stance.records import Record
 from stance.schema import Schema
 
 FORMAT_VERSION = 1
 MAX_SLICES = 50
-NO_KIND = "(no kind)"
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Says when, not how: two runs with the same settings have the same signature.
@@ -45,7 +45,15 @@ class Report:
         seed: Of these samples.
         notes: What a reader must know before the numbers, in sentences.
         overall: Scores of all texts.
-        slices: Scores of some texts: by field, then by its value. `kind` is always there.
+        slices: Scores of some texts: by what they are sliced by, then by its value, the most
+            frequent first.
+        faults: Duplicates among the texts, and texts that were trained on.
+        mistakes: The most confident wrong answers.
+        mistakes_total: How many wrong answers there are.
+        curves: See `stance.evaluation.curves`.
+        history: Validation scores of each epoch of the model's training; empty if unknown.
+        promise: What the model promises of its stances (`stance.artifact.Uncertainty`); None if
+            unknown.
         outcomes: The rows behind the scores, for plots, comparisons and lists of errors.
     """
 
@@ -56,6 +64,12 @@ class Report:
     notes: tuple[str, ...]
     overall: Scorecard
     slices: Mapping[str, Mapping[str, Scorecard]]
+    faults: DataFaults
+    mistakes: tuple[Mistake, ...]
+    mistakes_total: int
+    curves: Mapping[str, Any]
+    history: tuple[Mapping[str, float], ...] = ()
+    promise: Mapping[str, Any] | None = None
     outcomes: Outcomes = field(repr=False, compare=False)
 
     @property
@@ -64,11 +78,17 @@ class Report:
         return MAIN if (ALL, "joint", "f1") in self.overall.scores else ALL
 
     @property
+    def weakest(self) -> list[WeakSlice]:
+        """The slices with the lowest joint F1 of those that are large enough to say so."""
+        return weakest_slices(self.slices, self.overall)
+
+    @property
     def signature(self) -> str:
         """One line that names every setting behind the main figures."""
-        return self._signature(self.overall, self.labels)
+        return self.signature_of(self.overall, self.labels)
 
-    def _signature(self, card: Scorecard, labels: str, **where: str) -> str:
+    def signature_of(self, card: Scorecard, labels: str, **where: str) -> str:
+        """The signature of a slice, or of the other view of the labels."""
         settings: dict[str, Any] = {
             "texts": card.counts["texts",],
             **where,
@@ -105,6 +125,7 @@ class Report:
             "schema": self.schema.to_dict(),
             "labels": self.labels,
             "notes": list(self.notes),
+            "faults": {**self.faults.to_dict(), "warnings": self.faults.warnings()},
             "overall": self._card_to_dict(self.overall),
             "slices": {
                 name: {
@@ -113,15 +134,23 @@ class Report:
                 }
                 for name, cards in self.slices.items()
             },
+            "weakest": [item.to_dict() for item in self.weakest],
+            "errors": {
+                "total": self.mistakes_total,
+                "shown": [item.to_dict() for item in self.mistakes],
+            },
+            "curves": dict(self.curves),
+            "promise": None if self.promise is None else dict(self.promise),
+            "learning_curve": [dict(row) for row in self.history],
         }
 
     def _card_to_dict(self, card: Scorecard, **where: str) -> dict[str, Any]:
         data = card.to_dict()
-        data = {"signature": self._signature(card, self.labels, **where), **data}
+        data = {"signature": self.signature_of(card, self.labels, **where), **data}
         for view in (MAIN, ALL):
             if data[view] is not None:
                 labels = self.labels if view == MAIN else ALL
-                signature = self._signature(card, labels, **where)
+                signature = self.signature_of(card, labels, **where)
                 data[view] = {"signature": signature, **data[view]}
         return data
 
@@ -144,6 +173,10 @@ def evaluate(
     seed: int = 0,
     about: Mapping[str, Any] = _NOTHING,
     notes: Sequence[str] = (),
+    slices: Sequence[str] = (),
+    errors: int = 50,
+    training: Training | None = None,
+    near_duplicates: bool | None = None,
 ) -> Report:
     """Score predictions against labels.
 
@@ -155,32 +188,51 @@ def evaluate(
         seed: Of these samples.
         about: What is evaluated, for the head of the report and its signature: JSON values.
         notes: Sentences to put before the report's own notes.
+        slices: Fields of the records to score apart by, beside kind, length and evidence.
+        errors: How many of the most confident wrong answers are kept.
+        training: What the model learnt from, to be compared with the texts.
+        near_duplicates: Whether to look for texts that are almost the same; None for up to 50,000.
 
     Raises:
         DataError: If ids do not match or a prediction does not fit the schema.
-        UsageError: If `resamples` or `seed` is below 0.
+        UsageError: If a number is below 0, or a field is in no record.
     """
-    for name, number in (("resamples", resamples), ("seed", seed)):
+    for name, number in (("resamples", resamples), ("seed", seed), ("errors", errors)):
         if number < 0:
             raise UsageError(f"{name}: expected 0 or more, found {number}")
+    values = slice_values(records, slices)
     passed_over: Counter[str] = Counter()
-    outcomes = count_outcomes(records, _watched(predictions, schema, passed_over), schema)
+    mistakes = MistakeWatch(records, schema, most=errors)
+    stream = mistakes.watch(_watched(predictions, schema, passed_over))
+    outcomes = count_outcomes(records, stream, schema)
     both = bool(outcomes.disputable.any())
 
     def card(part: Outcomes) -> Scorecard:
         return score_texts(part, both_views=both, resamples=resamples, seed=seed)
 
     overall = card(outcomes)
-    parts, left = _by_kind(outcomes)
-    by_kind = {name: card(part) for name, part in parts.items()}
+    cards: dict[str, dict[str, Scorecard]] = {}
+    left: dict[str, int] = {}
+    for name, of_texts in values.items():
+        parts, left[name] = _parts(outcomes, of_texts)
+        cards[name] = {value: card(part) for value, part in parts.items()}
+    faults = find_faults(records, training, near=near_duplicates)
     return Report(
         schema=schema,
         about=about,
         resamples=resamples,
         seed=seed,
-        notes=(*notes, *_notes(outcomes, overall, passed_over, left, resamples)),
+        notes=(
+            *notes,
+            *_notes(outcomes, overall, passed_over, left, resamples),
+            *faults.remarks(),
+        ),
         overall=overall,
-        slices={"kind": by_kind},
+        slices=cards,
+        faults=faults,
+        mistakes=mistakes.most_confident(),
+        mistakes_total=mistakes.total,
+        curves=curves(outcomes, sure_only=both),
         outcomes=outcomes,
     )
 
@@ -196,23 +248,21 @@ def _watched(
         yield prediction
 
 
-def _by_kind(outcomes: Outcomes) -> tuple[dict[str, Outcomes], int]:
-    """The texts of each kind, most frequent first, and how many kinds are left out."""
-    if not any(kind is not None for kind in outcomes.kinds):
-        return {}, 0
+def _parts(outcomes: Outcomes, values: Sequence[str]) -> tuple[dict[str, Outcomes], int]:
+    """The texts of each value, most frequent first, and how many values are left out."""
     rows: dict[str, list[int]] = {}
-    for row, kind in enumerate(outcomes.kinds):
-        rows.setdefault(NO_KIND if kind is None else kind, []).append(row)
-    kinds = sorted(rows, key=lambda kind: (-len(rows[kind]), kind))
-    parts = {kind: outcomes.select(rows[kind]) for kind in kinds[:MAX_SLICES]}
-    return parts, len(kinds) - len(parts)
+    for row, value in enumerate(values):
+        rows.setdefault(value, []).append(row)
+    names = sorted(rows, key=lambda name: (-len(rows[name]), name))
+    parts = {name: outcomes.select(rows[name]) for name in names[:MAX_SLICES]}
+    return parts, len(names) - len(parts)
 
 
 def _notes(
     outcomes: Outcomes,
     overall: Scorecard,
     passed_over: Counter[str],
-    left: int,
+    left: Mapping[str, int],
     resamples: int,
 ) -> list[str]:
     notes = []
@@ -249,95 +299,13 @@ def _notes(
             "The predictions have topics that the labels' schema does not have; they are not "
             f"scored: {listing(sorted(passed_over))}."
         )
-    if left:
-        notes.append(f"Only the {MAX_SLICES} most frequent kinds are shown; not shown: {left:,}.")
+    notes += [
+        f"{name}: only the {MAX_SLICES} most frequent values are shown; not shown: {count:,}."
+        for name, count in left.items()
+        if count
+    ]
     if resamples and 0 < len(outcomes) < SMALL_SLICE:
         notes.append(
             f"With fewer than {SMALL_SLICE} texts, intervals are rough and often too narrow."
         )
     return notes
-
-
-def report_tables(report: Report) -> list[Table]:
-    """The tables of the whole set, then one line for each slice."""
-    tables = card_tables(report.overall, report.schema)
-    tables += [slice_table(name, cards) for name, cards in report.slices.items() if cards]
-    return tables
-
-
-def render_markdown(report: Report) -> str:
-    """The report as Markdown: head, notes, tables, and the tables of each slice."""
-    lines = ["# Evaluation", "", f"`{report.signature}`", ""]
-    lines += [f"- {_cell(key)}: {_cell(_long(value))}" for key, value in report.about.items()]
-    lines += ["", _interval_words(report), ""] if report.about else [_interval_words(report), ""]
-    if report.notes:
-        lines += ["## Notes", "", *(f"- {_cell(note)}" for note in report.notes), ""]
-    for table in report_tables(report):
-        lines += _markdown_table(table, level=2)
-    for name, cards in report.slices.items():
-        for value, card in cards.items():
-            lines += [f"## {_cell(name)}: {_cell(value)}", ""]
-            lines += [f"`{report._signature(card, report.labels, **{name: value})}`", ""]
-            for table in card_tables(card, report.schema):
-                lines += _markdown_table(table, level=3)
-    return "\n".join(lines)
-
-
-def _interval_words(report: Report) -> str:
-    if not report.resamples:
-        return "No intervals were computed."
-    return (
-        f"In parentheses {LEVEL:.0%} intervals".replace("%", " %")
-        + f": percentiles over {report.resamples:,} bootstrap samples of the texts."
-    )
-
-
-def _long(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _markdown_table(table: Table, *, level: int) -> list[str]:
-    lines = [f"{'#' * level} {_cell(table.title)}", ""]
-    align = ["---", *(["---:"] * (len(table.columns) - 1))]
-    for cells in (table.columns, align, *(map(cell_words, row) for row in table.rows)):
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    return [*lines, ""]
-
-
-def _cell(text: str) -> str:
-    """Text that Markdown neither breaks a table at nor reads as a tag."""
-    escaped = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
-    return escaped.replace("<", "&lt;").replace("`", "\\`")
-
-
-def write_report(report: Report, folder: str | FilePath) -> tuple[FilePath, ...]:
-    """Write `report.json` and `report.md`, each whole or not at all.
-
-    Args:
-        report: What to write.
-        folder: Where to; made if need be.
-
-    Returns:
-        The files.
-
-    Raises:
-        StanceError: If they cannot be written.
-    """
-    folder = FilePath(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StanceError(f"{folder}: cannot make the folder: {reason(error)}") from None
-    texts = {
-        folder / "report.json": json.dumps(
-            report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False
-        )
-        + "\n",
-        folder / "report.md": render_markdown(report),
-    }
-    for path, text in texts.items():
-        with replacing(path) as stream:
-            stream.write(text)
-    return tuple(texts)

@@ -160,6 +160,10 @@ class ViewScorer:
             ("evidence", "coverage"): ratio(sums["covered"], sums["annotated"]),
             ("evidence", "precision"): ratio(sums["shown_right"], sums["shown"]),
         }
+        for other in ("first", "random"):
+            values["evidence", other, "top_hit"] = ratio(sums[f"{other}_right"], sums["pairs"])
+            covered = sums[f"{other}_covered"]
+            values["evidence", other, "coverage"] = ratio(covered, sums["annotated"])
         for column, name in enumerate(self._stances):
             for score, array in each.items():
                 values["stance", "each", name, score] = array[:, column]
@@ -268,7 +272,8 @@ def _joint_parts(outcomes: Outcomes, scored: Bools, same: Bools) -> dict[str, Ce
 
 
 def _evidence_parts(outcomes: Outcomes, labelled: Bools) -> dict[str, Cells]:
-    names = ("annotated", "covered", "shown", "shown_right", "top_right")
+    names = ["annotated", "covered", "shown", "shown_right", "top_right"]
+    names += [f"{who}_{what}" for who in ("first", "random") for what in ("covered", "right")]
     parts = {
         name: Cells.dense(np.where(labelled, getattr(outcomes, name), 0).sum(axis=1))
         for name in names
