@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from stance.artifact import Manifest
 from stance.cli import predict as predict_verb
 from stance.cli.main import main
 from stance.predictions import Evidence, Finding, Prediction
@@ -47,6 +48,14 @@ class FakeClassifier:
     """
 
     schema = SCHEMA
+    manifest = Manifest(
+        kind="baseline",
+        name="fake",
+        created="2026-01-02",
+        schema_digest=SCHEMA.digest,
+        calibration={},
+        files={},
+    )
 
     def __init__(self, ahead: int = 3) -> None:
         self.ahead = ahead

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 import pytest
 from cli_support import SCHEMA, FakeClassifier, Result, run, use_fake
 
+from stance.artifact import Uncertainty
 from stance.cli import evaluate as evaluate_verb
+from stance.dataset import load_records
 from stance.errors import ModelError, SchemaError
+from stance.evaluation import pages
 from stance.evaluation.inputs import check_fit
 from stance.predictions import Prediction
 from stance.records import Article
@@ -151,6 +155,103 @@ def test_a_report_is_written(
     found = scores(evaluate(capsys, data, "--format", "json", "--report", out))
     assert json.loads((out / "report.json").read_text(encoding="utf-8")) == found
     assert (out / "report.md").read_text(encoding="utf-8").startswith("# Evaluation\n")
+    assert (out / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>\n")
+
+
+def test_without_its_libraries_the_page_is_left_out_and_the_remedy_named(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    for library in ("jinja2", "matplotlib", "datasketch"):
+        monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setattr(pages, "_environment", pages._environment.__wrapped__)
+    out = tmp_path / "out"
+    result = evaluate(capsys, data, "--report", out)
+    assert result.status == 0
+    assert sorted(path.name for path in out.iterdir()) == ["report.json", "report.md"]
+    assert "report.html is not written: The HTML report needs the extra" in result.err
+    assert 'pip install ".[report]"' in result.err
+    assert "Texts that are almost the same were not looked for" in result.err
+
+
+def test_slices_by_a_field(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    write(data / "texts.jsonl", *({**item, "source": item["id"] < "c"} for item in RECORDS))
+    arguments = (data, "--slice", "source", "--slice", "kind", "--errors", "1")
+    found = scores(evaluate(capsys, *arguments, "--format", "json"))
+    assert list(found["slices"]) == ["kind", "length", "evidence position", "source"]
+    texts = {value: card["texts"] for value, card in found["slices"]["source"].items()}
+    assert texts == {"False": 3, "True": 2}
+    # d was missed, with the probability of 0.03; c has a wrong stance with 0.9.
+    assert found["errors"]["total"] == 2
+    assert [item["id"] for item in found["errors"]["shown"]] == ["d"]
+    assert "By source" in evaluate(capsys, *arguments).out
+
+
+def test_a_field_that_no_record_has(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    result = evaluate(capsys, data, "--slice", "outlet")
+    assert (result.status, result.out) == (2, "")
+    assert "--slice outlet: expected a field of the records, found it in none" in result.err
+
+
+def test_what_was_trained_on_is_warned_of(
+    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path
+) -> None:
+    """By default against the split train; else against what is named, and its split train."""
+    copy = {**RECORDS[0], "id": "c2", "kind": "x"}
+    write(data / "texts.jsonl", *RECORDS, copy)
+    splits = {"train": ["a", "b"], "test": ["c", "d", "e", "c2"]}
+    write(data / "splits.json", {"version": 1, "splits": splits})
+    result = evaluate(capsys, data, "--split", "test")
+    assert result.out.startswith("warning: Evaluated texts that the training data have too")
+    assert "1, letter for letter 1" in result.out
+    assert "Ids: c2." in result.out
+    found = scores(evaluate(capsys, data, "--split", "test", "--format", "json"))
+    assert found["faults"]["leaks"] == [{"id": "c2", "training_ids": ["a"], "exact": True}]
+    assert found["faults"]["training"] == f"the split train of {data / 'splits.json'}"
+    assert found["faults"]["training_texts"] == 2
+
+    other = write(tmp_path / "other.jsonl", {**RECORDS[4], "id": "z"}, record("y", "Snow"))
+    arguments = (data, "--split", "test", "--training-data", other, "--format", "json")
+    result = evaluate(capsys, *arguments)
+    assert scores(result)["faults"]["leaks"] == [{"id": "e", "training_ids": ["z"], "exact": True}]
+    assert "warning: Evaluated texts that the training data have too" in result.err
+    arguments = (data, "--split", "test", "--training-data", data, "--format", "json")
+    assert scores(evaluate(capsys, *arguments))["faults"]["training_texts"] == 2
+
+
+def test_a_model_that_names_these_data_as_its_own_is_checked_against_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    class Own(FakeModel):
+        manifest = FakeModel.manifest.model_copy(
+            update={"data": {"digest": load_records(data).digest}}
+        )
+
+    assert "trained on was not looked for" in evaluate(capsys, data).err
+    monkeypatch.setattr(evaluate_verb, "load_classifier", lambda _: Own())
+    leaks = scores(evaluate(capsys, data, "--format", "json"))["faults"]["leaks"]
+    assert [leak["id"] for leak in leaks] == ["a", "b"]
+    (data / "splits.json").unlink()
+    assert "most of the texts may be training texts" in evaluate(capsys, data).err
+
+
+def test_the_model_s_promise_and_history_are_reported(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    class Known(FakeModel):
+        manifest = FakeModel.manifest.model_copy(
+            update={
+                "uncertainty": Uncertainty(promised=True, error_bound=0.2),
+                "history": [{"epoch": 1.0, "joint_f1": 0.5}],
+            }
+        )
+
+    monkeypatch.setattr(evaluate_verb, "load_classifier", lambda _: Known())
+    found = scores(evaluate(capsys, data, "--format", "json"))
+    assert (found["promise"]["promised"], found["promise"]["error_bound"]) == (True, 0.2)
+    assert found["learning_curve"] == [{"epoch": 1.0, "joint_f1": 0.5}]
 
 
 def test_predictions_made_earlier_give_the_same_scores(
@@ -218,6 +319,8 @@ def test_a_split_without_texts(
         (["--predictions", "no-such.jsonl"], "no-such.jsonl"),
         (["--schema", "no-such.json"], "no-such.json: cannot read the schema"),
         (["--seed", "-1"], "Invalid value for '--seed'"),
+        (["--errors", "-1"], "Invalid value for '--errors'"),
+        (["--training-data", "no-such.jsonl"], "no-such.jsonl"),
     ],
 )
 def test_arguments_that_cannot_work(
@@ -359,7 +462,8 @@ def test_a_report_that_cannot_be_written(
 def test_words_of_the_data_are_no_commands_to_the_terminal(
     capsys: pytest.CaptureFixture[str], data: Path
 ) -> None:
-    write(data / "texts.jsonl", *({**item, "kind": "\x1b[31m[bold]x\n"} for item in RECORDS))
+    wild = ({**item, "kind": f"\x1b[31m[bold]x\n{len(item['text']) % 2}"} for item in RECORDS)
+    write(data / "texts.jsonl", *wild)
     result = evaluate(capsys, data)
     assert result.status == 0
     assert "\x1b" not in result.out

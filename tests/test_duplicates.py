@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from stance.duplicates import group_alike, near_duplicates
+from stance.duplicates import group_alike, near_duplicates, near_matches
 from stance.errors import MissingExtraError
 from stance.records import Article, Record
 
@@ -31,7 +31,7 @@ def overlap(one: str, other: str) -> float:
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasketch", None)
-    with pytest.raises(MissingExtraError, match=r"\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"\[report\]"):
         list(near_duplicates([]))
 
 
@@ -102,3 +102,18 @@ def test_groups_are_chains_of_pairs_and_near_duplicates() -> None:
     ]
     groups = [[item.id for item in group] for group in group_alike(made)]
     assert sorted(map(sorted, groups)) == [["1", "2", "3", "4"], ["5"], ["6"]]
+
+
+@pytest.mark.training
+def test_matches_between_two_sets_are_the_duplicates_of_their_union() -> None:
+    pytest.importorskip("datasketch")
+    draw = random.Random(5)
+    whole = [record(str(number), prose(draw, 30)) for number in range(12)]
+    whole += [record(f"again {item.id}", item.article.text + " indeed") for item in whole]
+    mine, others = whole[:6] + whole[15:], whole[6:15]
+    both = [*mine, *others]
+    crossing = {
+        (one, other - len(mine)) for one, other in near_duplicates(both) if one < len(mine) <= other
+    }
+    assert crossing
+    assert set(near_matches(mine, iter(others))) == crossing

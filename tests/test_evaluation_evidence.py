@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import get_args
 
 import pytest
-from evaluation_support import SCHEMA, TOPICS, Cell, finding_of, predictions_of, records_of, right
+from evaluation_support import (
+    FIRST,
+    SCHEMA,
+    SECOND,
+    TOPICS,
+    Cell,
+    finding_of,
+    predictions_of,
+    records_of,
+    right,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,3 +162,55 @@ def test_without_evidence_there_are_no_evidence_scores(view: str) -> None:
     card = evaluate(records_of(table), predictions_of(table), SCHEMA, resamples=5).overall
     assert card.counts[view, "evidence", "pairs"] == 0
     assert card.value(view, "evidence", "top_hit") is None
+
+
+SENTENCES = ["Ships came in.", "Others had to wait.", "Rain fell.", "The quay was shut."]
+
+
+@given(
+    st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4, unique=True),
+    st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4, unique=True),
+    st.booleans(),
+)
+def test_first_and_random_sentences_are_what_trying_all_of_them_gives(
+    annotated: list[str], chosen: list[str], titled: bool
+) -> None:
+    title = "Port opens" if titled else None
+    text = " ".join(SENTENCES)
+    every = [title, *SENTENCES] if title else SENTENCES
+    own = [
+        Evidence(
+            sentence=item,
+            part="text",
+            start=text.index(item),
+            end=text.index(item) + len(item),
+            presence=1.0,
+            stance=0.0,
+        )
+        for item in chosen
+    ]
+    match = match_evidence(Article(title=title, text=text), annotated, own)
+    assert match.first_right == (every[0] in annotated)
+    assert match.first_covered == len(set(every[: len(own)]) & set(annotated))
+    assert match.random_right == pytest.approx(len(annotated) / len(every))
+    draws = [len(set(drawn) & set(annotated)) for drawn in combinations(every, len(own))]
+    assert match.random_covered == pytest.approx(sum(draws) / len(draws))
+
+
+def test_the_baselines_reach_the_report() -> None:
+    records = records_of([(right("mixed"), Cell(), Cell())])
+    label = replace(records[0].labels[0], evidence=(SECOND,))
+    records[0] = replace(records[0], labels=(label,))
+    end = len(FIRST) + 1 + len(SECOND)
+    own = Evidence(
+        sentence=SECOND, part="text", start=len(FIRST) + 1, end=end, presence=1.0, stance=0.0
+    )
+    predictions = predictions_of([(right("mixed"), Cell(), Cell())])
+    finding = replace(predictions[0].topics[0], evidence=(own,))
+    predictions[0] = replace(predictions[0], topics=(finding,))
+    card = evaluate(records, predictions, SCHEMA, resamples=0).overall
+    assert card.value("sure", "evidence", "top_hit") == 1
+    assert card.value("sure", "evidence", "coverage") == 1
+    for name, expected in (("first", 0), ("random", 0.5)):
+        assert card.value("sure", "evidence", name, "top_hit") == expected
+        assert card.value("sure", "evidence", name, "coverage") == expected

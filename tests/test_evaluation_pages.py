@@ -39,7 +39,8 @@ def test_a_page_runs_its_own_script_and_no_other() -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None
     assert policy[1] == (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
     )
     assert page.count("&lt;script&gt;alert(") == 2
     assert not re.search(r"(src|href)=\"?(?!data:)[a-z]+:", page)
@@ -70,7 +71,7 @@ def test_a_table_keeps_its_words_and_sorts_by_values() -> None:
     words = macro("table", Table(title=WILD, columns=("a", WILD, "n"), rows=rows), True)
     assert "<script" not in words
     tree = Tree.fromstring(words)
-    assert tree.attrib == {"class": "sortable"}
+    assert tree.attrib == {"class": "sortable narrow"}
     cells = tree.findall(".//td")
     assert cells[0].attrib == {"data-label": WILD, "data-sort": "0.500000"}
     assert cells[1].attrib == {"data-label": "n", "class": "number"}

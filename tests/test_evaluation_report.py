@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 
 from stance.errors import StanceError, UsageError
 from stance.evaluation import Report, evaluate, render_markdown, write_report
-from stance.evaluation.report import MAX_SLICES, report_tables
+from stance.evaluation.markdown import report_tables
+from stance.evaluation.report import MAX_SLICES
 from stance.predictions import Evidence
 
 GOLDEN = Path(__file__).parent / "golden" / "evaluation_report.json"
@@ -92,7 +93,7 @@ def test_the_json_is_the_golden_one() -> None:
 def test_every_set_of_texts_has_the_same_keys() -> None:
     data = small_report().to_dict()
     slices = data["slices"]["kind"]
-    assert list(slices) == ["brief", "headline", "(no kind)"]
+    assert list(slices) == ["brief", "headline", "(none)"]
     for card in slices.values():
         assert keys(card) == keys(data["overall"])
     assert [card["texts"] for card in slices.values()] == [3, 2, 1]
@@ -151,7 +152,7 @@ def test_where_no_label_is_disputable_there_is_one_set_of_scores() -> None:
     words = render_markdown(report)
     assert "all labels" in words
     assert "sure labels" not in words
-    assert report.slices == {"kind": {}}
+    assert report.slices == {"kind": {}, "length": {}, "evidence position": {}}
 
 
 def test_notes_say_what_the_numbers_leave_out() -> None:
@@ -190,7 +191,7 @@ def test_zero_resamples_give_no_intervals() -> None:
     assert "No intervals were computed." in render_markdown(report)
 
 
-@pytest.mark.parametrize("name", ["resamples", "seed"])
+@pytest.mark.parametrize("name", ["resamples", "seed", "errors"])
 def test_numbers_below_zero_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match=f"{name}: expected 0 or more, found -1"):
         small_report(**{name: -1})
@@ -233,17 +234,22 @@ def test_markdown_shows_values_with_intervals_and_where_they_come_from() -> None
     assert "In parentheses 95 % intervals: percentiles over 50 bootstrap samples" in words
     assert "| all topics right | 0.500 (0.167-0.833) | 6 |" in words
     assert "| calibration error (ECE) of presence | 0.128 | 6 |" in words
-    assert "## kind: headline" in words
     assert "headline (few)" in words
+    assert words.index("**Warning: the data have faults.**") < words.index(report.signature)
+    assert "| t2 | harbour |" not in words  # Disputable, so its stance is not wrong.
+    assert "| t3 | harbour | wrong stance | positive | negative | 0.500 |" not in words
+    assert "| t2 | night trains | missed |" not in words
 
 
 def test_files_are_written_and_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "out"
     report = small_report()
     for _ in range(2):
-        files = write_report(report, folder)
-        assert files == (folder / "report.json", folder / "report.md")
-        assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
+        written = write_report(report, folder)
+        files = written.files
+        assert [path.name for path in files] == ["report.json", "report.md", "report.html"]
+        assert sorted(folder.iterdir()) == sorted(files)
+        assert written.left_out == ""
     assert json.loads(files[0].read_text(encoding="utf-8")) == report.to_dict()
     assert files[1].read_text(encoding="utf-8") == render_markdown(report)
 

@@ -155,11 +155,11 @@ def test_an_interval_needs_a_score_that_is_mostly_defined() -> None:
     assert interval(values) is not None
 
 
-@pytest.fixture(scope="module")
-def sample() -> Outcomes:
-    draw = np.random.default_rng(11)
+def drawn(texts: int, seed: int) -> Outcomes:
+    """Texts with wrong answers of every sort, every second one of a pair."""
+    draw = np.random.default_rng(seed)
     table: list[Row] = []
-    for _ in range(150):
+    for _ in range(texts):
         cells = []
         for _ in TOPICS:
             cell = right(draw.choice(["negative", "positive"]) if draw.random() < 0.4 else None)
@@ -172,7 +172,12 @@ def sample() -> Outcomes:
                 noise |= {"stances": cell.stances[::-1]}
             cells.append(replace(cell, **noise))  # type: ignore[arg-type]
         table.append(tuple(cells))
-    return outcomes_of(table)
+    return outcomes_of(table, pairs=[f"p{number // 2}" for number in range(texts)])
+
+
+@pytest.fixture(scope="module")
+def sample() -> Outcomes:
+    return drawn(150, 11)
 
 
 def _f1(gold: NDArray[np.bool_], found: NDArray[np.bool_]) -> float:
@@ -234,3 +239,37 @@ def test_intervals_agree_with_scipy(
     assert error > 0
     assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=4 * error)
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=4 * error)
+
+
+TEXTS, SETS = 400, 1_000
+COVERED = (
+    ("topics", "macro", "f1"),
+    ("topics", "each", "harbour", "recall"),
+    ("topics", "each", "harbour", "average_precision"),
+    ("topics", "exact_match"),
+    ("sure", "stance", "macro_f1"),
+    ("sure", "stance", "accuracy"),
+    ("sure", "joint", "f1"),
+    ("sure", "joint", "exact_match"),
+)
+
+
+@pytest.mark.slow
+def test_95_percent_intervals_hold_the_true_value_in_95_percent_of_all_sets() -> None:
+    """Sets drawn from a population whose scores are known, since it is wholly there."""
+    population = drawn(40_000, 21)
+    # A pair is drawn whole or not at all; texts that are drawn one by one have none.
+    population = replace(population, pairs=(None,) * len(population))
+    whole = score_texts(population, both_views=False, resamples=0, seed=0)
+    truth = {path: whole.scores[path].value for path in COVERED}
+    draw = np.random.default_rng(22)
+    held = dict.fromkeys(COVERED, 0)
+    for number in range(SETS):
+        rows = draw.integers(len(population), size=TEXTS)
+        card = score_texts(population.select(rows), both_views=False, resamples=500, seed=number)
+        for path in COVERED:
+            score = card.scores[path]
+            held[path] += score.low <= truth[path] <= score.high  # type: ignore[operator]
+    shares = {path: count / SETS for path, count in held.items()}
+    print(shares)  # noqa: T201
+    assert {path: share for path, share in shares.items() if not 0.93 <= share <= 0.97} == {}

@@ -102,6 +102,13 @@ def evaluate(
             "--split, the split train if not given.",
         ),
     ] = None,
+    near_duplicates: Annotated[
+        bool | None,
+        typer.Option(
+            "--near-duplicates/--no-near-duplicates",
+            help="Look for texts that are almost the same; if not given, for up to 50,000 texts.",
+        ),
+    ] = None,
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Go on without records that have faults.")
     ] = False,
@@ -137,7 +144,13 @@ def evaluate(
     _tell_faults(job)
     watch = _progress(len(job.records))
     result = measure(
-        job, resamples=resamples, seed=seed, slices=slices or (), errors=errors, watch=watch
+        job,
+        resamples=resamples,
+        seed=seed,
+        slices=slices or (),
+        errors=errors,
+        near_duplicates=near_duplicates,
+        watch=watch,
     )
     if output_format is Format.json:
         for message in result.faults.warnings():

@@ -176,6 +176,7 @@ def evaluate_model(
     seed: int = 0,
     slices: Sequence[str] = (),
     errors: int = 50,
+    near_duplicates: bool | None = None,
     watch: Watch = iter,
 ) -> Report:
     """Let a model read the texts and score its answers.
@@ -188,6 +189,7 @@ def evaluate_model(
         seed: Of these samples.
         slices: Fields of the records to score apart by.
         errors: How many of the most confident wrong answers are kept.
+        near_duplicates: See `evaluate`.
         watch: Passes the predictions on, e.g. to count them.
 
     Raises:
@@ -221,6 +223,7 @@ def evaluate_model(
         notes=notes,
         slices=slices,
         errors=errors,
+        near_duplicates=near_duplicates,
         training=training,
     )
     return replace(
@@ -259,6 +262,7 @@ def evaluate_file(
     seed: int = 0,
     slices: Sequence[str] = (),
     errors: int = 50,
+    near_duplicates: bool | None = None,
     watch: Watch = iter,
 ) -> Report:
     """Score predictions that were made earlier.
@@ -271,6 +275,7 @@ def evaluate_file(
         seed: Of these samples.
         slices: Fields of the records to score apart by.
         errors: How many of the most confident wrong answers are kept.
+        near_duplicates: See `evaluate`.
         watch: Passes the predictions on, e.g. to count them.
 
     Raises:
@@ -298,6 +303,7 @@ def evaluate_file(
         about=about,
         slices=slices,
         errors=errors,
+        near_duplicates=near_duplicates,
         training=job.training,
     )
     if not reader.passed_over:

@@ -176,6 +176,7 @@ def evaluate(
     slices: Sequence[str] = (),
     errors: int = 50,
     training: Training | None = None,
+    near_duplicates: bool | None = None,
 ) -> Report:
     """Score predictions against labels.
 
@@ -190,6 +191,7 @@ def evaluate(
         slices: Fields of the records to score apart by, beside kind, length and evidence.
         errors: How many of the most confident wrong answers are kept.
         training: What the model learnt from, to be compared with the texts.
+        near_duplicates: Whether to look for texts that are almost the same; None for up to 50,000.
 
     Raises:
         DataError: If ids do not match or a prediction does not fit the schema.
@@ -214,7 +216,7 @@ def evaluate(
     for name, of_texts in values.items():
         parts, left[name] = _parts(outcomes, of_texts)
         cards[name] = {value: card(part) for value, part in parts.items()}
-    faults = find_faults(records, training)
+    faults = find_faults(records, training, near=near_duplicates)
     return Report(
         schema=schema,
         about=about,

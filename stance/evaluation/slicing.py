@@ -67,7 +67,7 @@ def _position(record: Record) -> str:
     """Where a reader first meets evidence; of several labels the one whose evidence is deepest."""
     quotes = [label.evidence for label in record.labels if label.evidence]
     if not quotes:
-        return NO_VALUE
+        return "(no evidence)"
     article = record.article
     first_end = next((span[2] for span in sentence_spans(article) if span[0] == "text"), 0)
     deepest = 0
