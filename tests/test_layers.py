@@ -28,6 +28,7 @@ ORDER = (
         "stance.evaluation.faults",
         "stance.evaluation.tallies",
         "stance.evaluation.resampling",
+        "stance.evaluation.significance",
         "stance.evaluation.counts",
         "stance.evaluation.curves",
         "stance.evaluation.scores",
@@ -44,9 +45,19 @@ ORDER = (
         "stance.evaluation",
     ),
     ("stance.session", "stance.pooling", "stance.decoding", "stance.door"),
+    (
+        "stance.audit.suspects",
+        "stance.audit.cues",
+        "stance.audit.balance",
+        "stance.audit.report",
+        "stance.audit.exchange",
+        "stance.audit.outputs",
+        "stance.audit",
+    ),
     ("stance.classifier",),
     ("stance",),
-    ("stance.cli", "stance.cli.display", "stance.cli.sources"),
+    ("stance.cli", "stance.cli.display", "stance.cli.sources", "stance.cli.options"),
+    ("stance.cli.audit",),
     (
         "stance.cli.predict",
         "stance.cli.train",
@@ -59,8 +70,8 @@ ORDER = (
 )
 # Who may know a library; a library that is not here may be imported by nobody in stance/.
 LIBRARIES = {
-    "numpy": ("stance.evaluation", "stance.encoding", "stance.pooling", "stance.decoding",
-              "stance.session", "stance.classifier", "stance.cli.evaluate"),
+    "numpy": ("stance.evaluation", "stance.audit", "stance.encoding", "stance.pooling",
+              "stance.decoding", "stance.session", "stance.classifier", "stance.cli.evaluate"),
     "openvino": ("stance.session",),
     "tokenizers": ("stance.encoding", "stance.classifier"),
     "pydantic": ("stance.artifact",),

@@ -136,9 +136,7 @@ def find_skews(records: Sequence[Record], schema: Schema) -> tuple[Skew, ...]:
             rest=rest / others,
             p=p,
         )
-        for (field, value, what, texts, hits, others, rest), p in zip(
-            tests, corrected, strict=True
-        )
+        for (field, value, what, texts, hits, others, rest), p in zip(tests, corrected, strict=True)
         if p < LEVEL and abs(hits / texts - rest / others) >= LEAST_DIFFERENCE
     ]
     return tuple(

@@ -130,7 +130,7 @@ def _notes(
 ) -> list[str]:
     notes = []
     unpredicted = unknown = 0
-    silent = np.isnan(answers.stance).any(axis=2)
+    silent = np.asarray(np.isnan(answers.stance).any(axis=2))
     for row, record in enumerate(records):
         for label in record.labels:
             predicted = label.stance in schema.predicted_stances

@@ -66,7 +66,8 @@ class Suspect:
     def words(self) -> str:
         """What is doubtful, as a phrase."""
         labelled, suggested = (
-            "not carried" if stance is None else stance for stance in (self.labelled, self.suggested)
+            "not carried" if stance is None else stance
+            for stance in (self.labelled, self.suggested)
         )
         if self.twin is not None:
             return (
@@ -112,9 +113,7 @@ def find_suspects(
         for row, column in rules.topic_issues(gold >= 0, answers.presence)
     ]
     rows, columns = np.nonzero(
-        (gold >= 0)
-        & (gold < len(schema.predicted_stances))
-        & ~np.isnan(answers.stance).any(axis=2)
+        (gold >= 0) & (gold < len(schema.predicted_stances)) & ~np.isnan(answers.stance).any(axis=2)
     )
     issues = rules.stance_issues(gold[rows, columns], answers.stance[rows, columns])
     found += [

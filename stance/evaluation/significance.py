@@ -24,7 +24,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     for taken in range(min(only_first, only_second) + 1):
         ways += term
         term = term * (items - taken) // (taken + 1)
-    return min(1.0, 2 * ways / 2**items)
+    return min(1.0, 2 * ways / (1 << items))
 
 
 def two_proportions(hits: int, texts: int, other_hits: int, other_texts: int) -> float:
