@@ -76,7 +76,7 @@ class Suspect:
             )
         return (
             f"{self.topic}: labelled {labelled}; the model says {suggested} "
-            f"(doubt {self.doubt:.2f})"
+            f"(doubt {self.doubt:.3f})"
         )
 
     def to_dict(self) -> dict[str, Any]:
