@@ -47,7 +47,7 @@ demo: $(STAMP)
 	@echo "== 4 of 4: done. Where everything is:"
 	@echo "  the model        $(abspath $(DEMO))/model"
 	@echo "  the predictions  $(abspath $(DEMO))/predictions.jsonl"
-	@echo "  the report       $(abspath $(DEMO))/report/report.md and report.json"
+	@echo "  the report       $(abspath $(DEMO))/report/report.html, report.md and report.json"
 	@echo "  the command      $(BIN)/stance"
 
 test: lint

@@ -206,10 +206,12 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-# Looks into frames of the page at two widths, from outside, since the page lets no script in.
+WIDTHS = {"phone": 390, "desktop": 1280, "tablet": 810}
+# Looks into frames of the page at three widths, from outside, since the page lets no script in.
 PROBE = """<!doctype html><title>probe</title><body>
 <iframe src="report.html" style="border:0;width:390px;height:900px"></iframe>
 <iframe src="report.html" style="border:0;width:1280px;height:900px"></iframe>
+<iframe src="report.html" style="border:0;width:810px;height:900px"></iframe>
 <script>
 addEventListener("load", () => {
   const found = [...document.querySelectorAll("iframe")].map((frame) => {
@@ -305,16 +307,17 @@ def seen(page: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "phone": frames[0],
         "desktop": frames[1],
+        "tablet": frames[2],
         "console": [line for line in done.stderr.splitlines() if "CONSOLE" in line],
         "asked": asked,
     }
 
 
 @browser
-@pytest.mark.parametrize("screen", ["phone", "desktop"])
+@pytest.mark.parametrize("screen", ["phone", "tablet", "desktop"])
 def test_nothing_overflows_or_overlaps(seen: dict[str, Any], screen: str) -> None:
     found = seen[screen]
-    assert found["scroll"] <= found["width"] == {"phone": 390, "desktop": 1280}[screen]
+    assert found["scroll"] <= found["width"] == WIDTHS[screen]
     assert found["wide"] == []
     assert found["overlaps"] == []
     # CSS pixels.

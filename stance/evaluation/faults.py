@@ -109,16 +109,17 @@ class DataFaults:
         if self.leaks:
             exact = sum(leak.exact for leak in self.leaks)
             words.append(
-                f"Evaluated texts that the training data have too ({self.training}): "
-                f"{len(self.leaks):,}, letter for letter {exact:,}. The scores are kinder than "
-                "they would be without them."
+                "Evaluated texts that the training data have too, or almost "
+                f"({self.training}): {len(self.leaks):,}, letter for letter {exact:,}. The "
+                "scores are kinder than they would be without them."
             )
-        for exact, what in ((True, "the same"), (False, "almost the same")):
+        sorts = ((True, "Groups", "the same"), (False, "Pairs", "almost the same"))
+        for exact, several, what in sorts:
             found = [item for item in self.duplicates if item.exact is exact]
             if found:
                 apart = sum(not item.same_labels for item in found)
                 words.append(
-                    f"Groups of evaluated texts that are {what}: {len(found):,}, with different "
+                    f"{several} of evaluated texts that are {what}: {len(found):,}, with different "
                     f"labels {apart:,}. Each counts as a text of its own, so intervals are "
                     "somewhat too narrow."
                 )
@@ -151,8 +152,8 @@ def find_faults(
     Args:
         records: The evaluated texts.
         training: What the model was trained on, if it is known.
-        near: Whether to look for texts that are almost the same, which takes about half a second
-            for 1,000 headlines; None for up to `NEAR_LIMIT` texts.
+        near: Whether to look for texts that are almost the same, which takes about a second for
+            1,000 short texts; None for up to `NEAR_LIMIT` texts.
     """
     duplicates = [
         Duplicate(ids=item.ids, exact=True, same_labels=item.same_labels)

@@ -216,4 +216,5 @@ def _risk_words(
         words += "."
     elif known:
         words += " All are marked uncertain."
-    return words.replace("%", " %")
+    # Not parted from its number at the end of a line.
+    return words.replace("%", "\u00a0%")

@@ -41,7 +41,7 @@ def render_markdown(report: Report) -> str:
     if report.notes:
         lines += ["## Notes", "", *(f"- {_cell(note)}" for note in report.notes), ""]
     for table in report_tables(report):
-        lines += _markdown_table(table)
+        lines += markdown_table(table)
     return "\n".join(lines)
 
 
@@ -84,8 +84,9 @@ def _long(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _markdown_table(table: Table) -> list[str]:
-    lines = [f"## {_cell(table.title)}", ""]
+def markdown_table(table: Table, *, level: int = 2) -> list[str]:
+    """The lines of a table under its title, with an empty one behind."""
+    lines = [f"{'#' * level} {_cell(table.title)}", ""]
     align = ["---", *(["---:"] * (len(table.columns) - 1))]
     for cells in (table.columns, align, *(map(cell_words, row) for row in table.rows)):
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
