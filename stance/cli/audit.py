@@ -12,6 +12,7 @@ import typer
 
 from stance.cli import display
 from stance.cli.options import Format, OutputFormat, SchemaFile, SkipInvalid, Sources
+from stance.cli.scoring import load_classifier, print_tables, table_console, tell_faults
 from stance.errors import UsageError, listing
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 # Lines of each table after the first that are printed; the JSON has them all.
 _MOST = 15
-# Wide enough for the widest table where no terminal says how wide it is.
-_FILE_WIDTH = 140
 _TEXT_WIDTH = 160
 
 
@@ -86,8 +85,7 @@ def audit(
         skip_invalid=skip_invalid,
         training_data=training_data,
     )
-    for fault in job.dataset.faults:
-        display.note(display.plain(str(fault)))
+    tell_faults(job)
     notes = []
     about = {**job.about}
     if classifier is not None and model is not None:
@@ -122,17 +120,6 @@ def audit(
     if out is not None:
         files = write_audit(result, out)
         display.note(f"written to {listing(map(str, files))}")
-
-
-def load_classifier(model: str) -> Model:
-    """Load a model.
-
-    Raises:
-        ModelError: If it cannot be used.
-    """
-    from stance.classifier import Classifier
-
-    return Classifier.from_pretrained(model)
 
 
 def _model_answers(job: Job, classifier: Model, name: str) -> Answers:
@@ -186,9 +173,7 @@ def print_audit(audit: Audit, *, show: int) -> None:
     """Print what to look at first, then what is thin and what gives labels away."""
     from stance.audit.suspects import by_text
 
-    out = display.console()
-    if not out.is_terminal:
-        out.width = _FILE_WIDTH
+    out = table_console()
     _print(out, f"{len(audit.records):,} texts, {audit.labels:,} labels")
     _print(out, f"held against: {audit.answers.source}")
     suspects = by_text(audit.suspects)
@@ -272,25 +257,12 @@ def _print_suspects(out: Console, audit: Audit, show: int) -> None:
 def _print_table(
     out: Console, title: str, columns: Sequence[str], lines: Sequence[Sequence[str]]
 ) -> None:
+    from stance.evaluation.layout import Table
+
     if not lines:
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(display.plain(title), style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1),
-    )
-    for place, name in enumerate(columns):
-        words = all(line[place][:1].isalpha() for line in lines)
-        table.add_column(Text(name), justify="left" if not place or words else "right")
-    for line in lines[:_MOST]:
-        table.add_row(*(Text(display.plain(cell)) for cell in line))
-    out.print(table)
+    rows = tuple(tuple(line) for line in lines[:_MOST])
+    print_tables(out, [Table(title=title, columns=tuple(columns), rows=rows)])
     if len(lines) > _MOST:
         _print(out, f"... and {len(lines) - _MOST:,} more (--format json, --out)")
         _print(out, "")

@@ -290,8 +290,7 @@ def evaluate_file(
     reader = PredictionFile(path, job)
     about = {
         **job.about,
-        "predictions": str(path),
-        "predictions_digest": sha256_file(path),
+        **file_about(path),
         **run_facts(),
     }
     report = evaluate(
@@ -310,6 +309,15 @@ def evaluate_file(
         return report
     words = f"Predictions passed over, for texts that are not scored: {reader.passed_over:,}."
     return replace(report, notes=(*report.notes, words))
+
+
+def file_about(path: Path) -> dict[str, str]:
+    """What a report says of a file of predictions.
+
+    Raises:
+        StanceError: If it cannot be read.
+    """
+    return {"predictions": str(path), "predictions_digest": sha256_file(path)}
 
 
 class PredictionFile:

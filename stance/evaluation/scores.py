@@ -118,7 +118,7 @@ class ViewScorer:
             "confusion": Cells.at(text, places, shape),
             "certain": Cells.dense(certain.sum(axis=1)),
             "certain_wrong": Cells.dense((certain & ~same).sum(axis=1)),
-            **_joint_parts(outcomes, scored, same),
+            **{name: Cells.dense(part) for name, part in joint_counts(outcomes, scored).items()},
             **_evidence_parts(outcomes, labelled),
         }
         self._tally = Tally(parts, units=self.units)
@@ -259,7 +259,18 @@ class PairScorer:
 Scorer = TopicScorer | ViewScorer | PairScorer
 
 
-def _joint_parts(outcomes: Outcomes, scored: Bools, same: Bools) -> dict[str, Cells]:
+def joint_counts(outcomes: Outcomes, scored: Bools) -> dict[str, NDArray[np.intp]]:
+    """What is right of each text, topic and stance together, each `(texts,)`.
+
+    Args:
+        outcomes: The texts.
+        scored: `(texts, topics)`, the labels that count, see `Outcomes.scored`.
+
+    Returns:
+        `right`, `gold` and `found` pairs; `comparable` for texts of which no label is left out,
+        `exact` for those of them where everything is right.
+    """
+    same = outcomes.predicted_stance == outcomes.gold_stance
     # A found topic whose label is left out brings neither gain nor penalty.
     ignored = outcomes.gold & ~scored
     right = (outcomes.found & scored & same).sum(axis=1)
@@ -268,7 +279,7 @@ def _joint_parts(outcomes: Outcomes, scored: Bools, same: Bools) -> dict[str, Ce
     comparable = ~ignored.any(axis=1)
     exact = comparable & (right == gold) & (right == found)
     parts = {"right": right, "gold": gold, "found": found, "comparable": comparable, "exact": exact}
-    return {name: Cells.dense(array) for name, array in parts.items()}
+    return {name: array.astype(np.intp) for name, array in parts.items()}
 
 
 def _evidence_parts(outcomes: Outcomes, labelled: Bools) -> dict[str, Cells]:
