@@ -14,7 +14,7 @@ from stance.schema import Schema
 ABSENT = "(not carried)"
 """The answer that a text does not carry a topic; in parentheses, since no stance is."""
 
-LABELS = "labels of the data"
+LABELS, SUGGESTED = "labels of the data", "stance data audit"
 _TITLE = "Is each topic carried, and how is it presented?"
 
 
@@ -38,10 +38,10 @@ def label_studio_config(schema: Schema) -> str:
 
 
 def label_studio_tasks(audit: Audit) -> list[dict[str, Any]]:
-    """Tasks with two predictions each: the labels as they stand, and the model's answer."""
+    """Tasks with two predictions each: the labels as they stand, and as the doubts would have them."""
     tasks = []
     for rank, record, suspects, likely in _texts(audit):
-        values = {"labels": _labelled(record, audit.schema), "model": likely}
+        values = {"labels": _labelled(record, audit.schema), "suggested": likely}
         tasks.append(
             {
                 "data": {
@@ -55,7 +55,7 @@ def label_studio_tasks(audit: Audit) -> list[dict[str, Any]]:
                 },
                 "predictions": [
                     {
-                        "model_version": LABELS if source == "labels" else audit.answers.source,
+                        "model_version": LABELS if source == "labels" else SUGGESTED,
                         # Label Studio sorts by it: the least sure labels come first.
                         "score": round(1 - max(item.doubt for item in suspects), 4),
                         "result": [
@@ -125,7 +125,7 @@ def argilla_dataset(name: str) -> dict[str, Any]:
 
 
 def argilla_records(audit: Audit) -> list[dict[str, Any]]:
-    """Records with the model's answers as suggestions."""
+    """Records whose suggestions are the labels as the doubts would have them."""
     records = []
     for rank, record, suspects, likely in _texts(audit):
         article = record.article
@@ -146,7 +146,7 @@ def argilla_records(audit: Audit) -> list[dict[str, Any]]:
                     **({"kind": record.kind} if record.kind else {}),
                 },
                 "suggestions": {
-                    name: {"value": answer, "score": None, "agent": audit.answers.source}
+                    name: {"value": answer, "score": None, "agent": SUGGESTED}
                     for name, answer in _answered(audit.schema, likely)
                 },
                 "responses": {},

@@ -204,7 +204,7 @@ class Comparison:
         notes: What a reader must know before the numbers, in sentences.
         rows: The tested scores.
         details: All other scores, with differences and without tests.
-        slices: Joint F1 of parts of the texts.
+        slices: Joint F1 of parts of the texts; parts without a label are left out.
         splits: Texts on which not all contenders are right or not all wrong.
         differing: How many texts have different answers, right or wrong.
     """
@@ -510,6 +510,9 @@ def _sliced(
         for value in names:
             chosen = parts[value]
             own = [count[chosen] for count in counts]
+            if not own[0][:, 1].any():
+                # Without a label there is nothing to be right on, and F1 is 0 or undefined.
+                continue
             scored = _joint_row(own, resamples=resamples, seed=seed)
             found.append(SliceRow(field=field, value=value, texts=len(chosen), row=scored))
             tests.append([])

@@ -36,7 +36,7 @@ def render_comparison_html(comparison: Comparison, *, texts: int) -> str:
         facts=facts(comparison.about),
         contenders=[(name, facts(comparison.contenders[name])) for name in comparison.names],
         verdicts=verdicts(comparison),
-        method_words=method_words(comparison),
+        method_words=method_words(comparison, where="Under each number"),
         tested=TESTED,
         reach=_reach(comparison.rows),
         slice_reach=_reach(item.row for item in comparison.slices),

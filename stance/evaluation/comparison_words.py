@@ -68,24 +68,24 @@ def verdicts(comparison: Comparison) -> list[str]:
                 up = (row.differences[place].value or 0) > 0
                 (better if up else worse).append(TESTED[row.path])
         parts = [
-            f"{word} on {', '.join(found)}"
+            f"{word} on {'; '.join(found)}"
             for word, found in (("better", better), ("worse", worse))
             if found
         ]
         if not comparison.resamples:
             words = "not tested"
         else:
-            words = " and ".join(parts) or "no difference that chance would not make"
+            words = "; and ".join(parts) or "no difference that chance would not make"
         sentences.append(f"{name} against {comparison.names[0]}: {words}.")
     return sentences
 
 
-def method_words(comparison: Comparison) -> str:
-    """What intervals and tests are."""
+def method_words(comparison: Comparison, *, where: str = "In parentheses") -> str:
+    """What intervals and tests are, and where the intervals stand."""
     if not comparison.resamples:
         return "No intervals were computed and no tests done."
     return (
-        f"In parentheses 95 % intervals: percentiles over {comparison.resamples:,} bootstrap "
+        f"{where} 95 % intervals: percentiles over {comparison.resamples:,} bootstrap "
         "samples of the texts, the same samples for all, so that differences are paired. Yes-or-no "
         "scores of whole texts are tested by McNemar's exact test, the others by approximate "
         f"randomisation with {comparison.resamples:,} permutations; p is two-sided and corrected "
