@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from cleanlab.filter import find_label_issues
@@ -22,13 +24,20 @@ def topic_issues(carried: NDArray[np.bool_], presence: Floats) -> list[tuple[int
     Returns:
         Row and column of each doubtful label, also of those that say that a topic is absent.
     """
-    if not len(carried):
+    # A topic that all texts carry, or none, has no other side to be held against.
+    mixed = np.flatnonzero(carried.any(axis=0) & ~carried.all(axis=0))
+    if not len(mixed):
         return []
-    labels = [np.flatnonzero(line).tolist() for line in carried]
-    by_topic, *_ = find_multilabel_issues_per_class(
-        labels, presence, return_indices_ranked_by="self_confidence", n_jobs=1
-    )
-    return [(int(row), column) for column, found in enumerate(by_topic) for row in found]
+    labels = [np.flatnonzero(line).tolist() for line in carried[:, mixed]]
+    with _quiet():
+        by_topic, *_ = find_multilabel_issues_per_class(
+            labels, presence[:, mixed], return_indices_ranked_by="self_confidence", n_jobs=1
+        )
+    return [
+        (int(row), int(column))
+        for column, found in zip(mixed, by_topic, strict=True)
+        for row in found
+    ]
 
 
 def stance_issues(stances: Sequence[int], probabilities: Floats) -> list[int]:
@@ -49,10 +58,19 @@ def stance_issues(stances: Sequence[int], probabilities: Floats) -> list[int]:
         return []
     kept = probabilities[:, seen]
     kept = kept / kept.sum(axis=1, keepdims=True)
-    found = find_label_issues(
-        np.searchsorted(seen, stances),
-        kept,
-        return_indices_ranked_by="self_confidence",
-        n_jobs=1,
-    )
+    with _quiet():
+        found = find_label_issues(
+            np.searchsorted(seen, stances),
+            kept,
+            return_indices_ranked_by="self_confidence",
+            n_jobs=1,
+        )
     return [int(place) for place in found]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without cleanlab's warnings of classes with one example: the audit says what is thin."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield

@@ -38,7 +38,7 @@ def label_studio_config(schema: Schema) -> str:
 
 
 def label_studio_tasks(audit: Audit) -> list[dict[str, Any]]:
-    """Tasks with two predictions each: the labels as they stand, and as the doubts would have them."""
+    """Tasks with two predictions each: the labels, and the labels as the doubts would have them."""
     tasks = []
     for rank, record, suspects, likely in _texts(audit):
         values = {"labels": _labelled(record, audit.schema), "suggested": likely}

@@ -74,8 +74,12 @@ def print_tables(out: Console, tables: Sequence[Table]) -> list[str]:
     Returns:
         Titles of those that have no room for intervals and are printed without.
     """
+    from rich.text import Text
+
     narrow = [table for table in tables if _needed_width(table) > out.width]
     for table in tables:
+        # Not the table's own title, which is broken to the width of a narrow table.
+        out.print(Text(display.plain(table.title), style="bold"), soft_wrap=True)
         out.print(_drawn(table, intervals=table not in narrow))
     return [table.title for table in narrow]
 
@@ -97,8 +101,6 @@ def _drawn(table: Table, *, intervals: bool) -> RichTable:
     from stance.evaluation.layout import cell_words
 
     drawn = RichTable(
-        title=Text(display.plain(table.title), style="bold"),
-        title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1),
