@@ -110,7 +110,8 @@ def test_matches_between_two_sets_are_the_duplicates_of_their_union() -> None:
     draw = random.Random(5)
     whole = [record(str(number), prose(draw, 30)) for number in range(12)]
     whole += [record(f"again {item.id}", item.article.text + " indeed") for item in whole]
-    mine, others = whole[:6] + whole[15:], whole[6:15]
+    # Both sets have duplicates of their own, which are no matches.
+    mine, others = whole[:6] + whole[15:18] + whole[19:], [*whole[6:15], whole[18]]
     both = [*mine, *others]
     crossing = {
         (one, other - len(mine)) for one, other in near_duplicates(both) if one < len(mine) <= other
