@@ -26,7 +26,7 @@ from stance.audit.exchange import (
 from stance.audit.outputs import write_audit
 from stance.audit.suspects import SOME_STANCE, by_text, find_suspects
 from stance.evaluation.faults import Training
-from stance.records import Label
+from stance.records import Label, Record
 from stance.schema import Schema, Topic
 
 needs_cleanlab = pytest.mark.usefixtures("_cleanlab")
@@ -160,6 +160,25 @@ def test_even_data_have_no_skew() -> None:
         for n in range(180)
     ]
     assert find_skews(records, SCHEMA) == ()
+
+
+def shares(texts: int, *parts: tuple[str, float]) -> list[Record]:
+    """Texts of each kind, of which this share carries the harbour, bad and good by turns."""
+    return [
+        record(f"{kind}{n}", *([(BAD, GOOD)[n % 2]] if n < share * texts else []), kind=kind)
+        for kind, share in parts
+        for n in range(texts)
+    ]
+
+
+def test_a_difference_that_chance_makes_is_no_skew() -> None:
+    assert find_skews(shares(30, ("brief", 0.5), ("opinion", 0.3)), SCHEMA) == ()
+    found = find_skews(shares(300, ("brief", 0.5), ("opinion", 0.3)), SCHEMA)
+    assert {item.what for item in found} == {"no topic", "harbour"}
+
+
+def test_a_small_difference_is_no_skew_however_sure() -> None:
+    assert find_skews(shares(2_000, ("brief", 0.5), ("opinion", 0.4)), SCHEMA) == ()
 
 
 def test_longer_than_any_training_text() -> None:
