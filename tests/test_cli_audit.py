@@ -109,6 +109,7 @@ def test_predictions_take_the_place_of_folds(
 def test_a_model_that_learnt_from_the_data_is_no_judge_of_them(
     capsys: pytest.CaptureFixture[str],
     data: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(audit_verb, "load_classifier", lambda _: Teacher())
@@ -119,6 +120,11 @@ def test_a_model_that_learnt_from_the_data_is_no_judge_of_them(
     assert "learnt" not in result.err
     monkeypatch.setattr(Teacher.manifest, "data", {"digest": report["about"]["data_digest"]})
     assert "It has learnt its training texts with their faults" in run(capsys, *command).err
+    ids = [item.id for item in corpus(90)]
+    splits = {"version": 1, "splits": {"train": ids[45:], "test": ids[:45]}}
+    (tmp_path / "splits.json").write_text(json.dumps(splits), encoding="utf-8")
+    assert "learnt" not in run(capsys, *command, "--split", "test").err
+    assert "learnt" in run(capsys, *command, "--split", "train").err
 
 
 def test_longer_texts_are_named_where_splits_are_there(

@@ -91,7 +91,8 @@ def audit(
     if classifier is not None and model is not None:
         answers = _model_answers(job, classifier, model)
         about |= {"model": model, "model_digest": classifier.digest}
-        if classifier.manifest.data.get("digest") == job.dataset.digest:
+        seen = split in (None, inputs.TRAIN)
+        if seen and classifier.manifest.data.get("digest") == job.dataset.digest:
             notes.append(
                 "The model names these very data as those it was made from. It has learnt its "
                 "training texts with their faults and will hardly contradict them; name a split "

@@ -442,7 +442,7 @@ def _randomised(
     after which the scores differ at least as much.
     """
     both = _joined(first, other)
-    scorers = (TopicScorer(both), ViewScorer(both, MAIN, sure_only=True))
+    scorers = (TopicScorer(both, ranked=False), ViewScorer(both, MAIN, sure_only=True))
     units = len(first)
 
     def differences(swapped: Floats) -> Values:

@@ -23,8 +23,13 @@ Values = dict[Path, Floats]
 class TopicScorer:
     """Which topics were found: scores over all labels, disputable ones included."""
 
-    def __init__(self, outcomes: Outcomes) -> None:
-        """Count gold, found and right topics per text, and sort the probabilities."""
+    def __init__(self, outcomes: Outcomes, *, ranked: bool = True) -> None:
+        """Count gold, found and right topics per text, and sort the probabilities.
+
+        Args:
+            outcomes: The texts.
+            ranked: Whether the average precision is wanted too, which costs more than all else.
+        """
         self.units = len(outcomes)
         self._topics = outcomes.topics
         gold, found = outcomes.gold, outcomes.found
@@ -47,7 +52,7 @@ class TopicScorer:
         self.width = self._tally.width
         self._rankings = [
             Ranking(outcomes.probability[:, column], gold[:, column], rows)
-            for column in range(len(self._topics))
+            for column in range(len(self._topics) if ranked else 0)
         ]
         self.reliability: dict[Path, Reliability] = {
             ("topics",): reliability(outcomes.probability.ravel(), gold.ravel())
@@ -62,10 +67,11 @@ class TopicScorer:
             "precision": ratio(right, found),
             "recall": ratio(right, gold),
             "f1": f1(right, gold, found),
-            "average_precision": np.stack(
-                [ranking.average_precision(weights) for ranking in self._rankings], axis=-1
-            ),
         }
+        if self._rankings:
+            each["average_precision"] = np.stack(
+                [ranking.average_precision(weights) for ranking in self._rankings], axis=-1
+            )
         values: Values = {
             ("topics", "each", topic, name): array[:, column]
             for column, topic in enumerate(self._topics)
