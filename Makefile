@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=..." >&2; exit 2; }
 	@echo "== making the environment in $(VENV); torch is large, this takes some minutes"
 	"$(PYTHON)" -m venv "$(VENV)"
-	$(PIP) --constraint constraints.txt --editable ".[report,train,dev]"
+	$(PIP) --constraint constraints.txt --editable ".[audit,report,train,dev]"
 	@touch "$(STAMP)"
 
 demo: $(STAMP)

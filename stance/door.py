@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 _OURS = frozenset({"stance", "training"})
 
 
-def open_training(module: str, *, task: str) -> ModuleType:
+def open_training(module: str, *, task: str, extra: str = "train") -> ModuleType:
     """Import a module of the training half.
 
     Args:
         module: Its full name, e.g. ``training.api``.
         task: What needs it, for the message, e.g. ``stance train``.
+        extra: Which extra brings all that the module needs.
 
     Raises:
-        MissingExtraError: If a library of the extra `train` is not installed.
+        MissingExtraError: If a library of the extra is not installed.
     """
     try:
         return import_module(module)
@@ -37,7 +38,7 @@ def open_training(module: str, *, task: str) -> ModuleType:
         missing = (error.name or "").partition(".")[0]
         if missing in _OURS or not missing:
             raise
-        raise MissingExtraError(task, "train", missing) from None
+        raise MissingExtraError(task, extra, missing) from None
 
 
 def train(

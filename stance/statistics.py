@@ -101,7 +101,7 @@ def describe_records(records: Sequence[Record], schema: Schema) -> Statistics:
     with_evidence = dict.fromkeys(schema.topic_names, 0)
     unsure = 0
     for record in records:
-        words = len(f"{record.article.title or ''} {record.article.text}".split())
+        words = count_words(record)
         by_kind.setdefault(record.kind or "", []).append(words)
         for label in record.labels:
             labels[label.topic][label.stance] += 1
@@ -122,6 +122,11 @@ def describe_records(records: Sequence[Record], schema: Schema) -> Statistics:
         pairs=sum(count == 2 for count in pairs.values()),
         odd_pairs=tuple(sorted(name for name, count in pairs.items() if count != 2)),
     )
+
+
+def count_words(record: Record) -> int:
+    """Words of title and text; words are what spaces part."""
+    return len(f"{record.article.title or ''} {record.article.text}".split())
 
 
 def _lengths(counts: list[int]) -> Lengths:

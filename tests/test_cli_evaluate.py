@@ -15,6 +15,7 @@ from cli_support import SCHEMA, FakeClassifier, Result, run, use_fake
 
 from stance.artifact import Uncertainty
 from stance.cli import evaluate as evaluate_verb
+from stance.cli import scoring
 from stance.dataset import load_records
 from stance.errors import ModelError, SchemaError
 from stance.evaluation import pages
@@ -118,7 +119,7 @@ def test_the_table_shows_what_was_evaluated_and_how_well(
 def test_a_narrow_terminal_shows_whole_numbers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, data: Path
 ) -> None:
-    monkeypatch.setattr(evaluate_verb, "_FILE_WIDTH", 80)
+    monkeypatch.setattr(scoring, "_FILE_WIDTH", 80)
     result = evaluate(capsys, data)
     assert "no room for intervals in: Topics, By kind;" in result.out
     assert re.search(r"all topics right +0\.800 \(\d", result.out)

@@ -1,4 +1,4 @@
-"""`stance data`: check labelled data, count what is in it, split it."""
+"""`stance data`: check labelled data, count what is in it, split it, audit it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stance.cli import display
+from stance.cli.audit import audit
+from stance.cli.options import Format, OutputFormat, SchemaFile, SkipInvalid, Sources
 from stance.dataset import Dataset, TextConflict, data_files, load_records, text_conflicts
 from stance.errors import DataError, Fault, UsageError, listing, shorten
 from stance.schema import Schema
@@ -25,37 +26,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Check labelled data, count what is in it, split it.",
+    help="Check labelled data, count what is in it, split it, find what may be wrong in it.",
 )
-
-
-class Format(StrEnum):
-    """How results are written to standard output."""
-
-    text = "text"
-    json = "json"
-
-
-Sources = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FILE|FOLDER...",
-        help="Labelled data: .jsonl, .csv, .tsv, .parquet; a folder, all its data files; "
-        "hf:NAME or hf:NAME:SPLIT, a Hugging Face data set.",
-    ),
-]
-SchemaFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--schema",
-        metavar="FILE",
-        help="Topics and stances; schema.json or schema.toml beside the data if not given.",
-    ),
-]
-OutputFormat = Annotated[Format, typer.Option("--format", help="How to write to standard output.")]
-SkipInvalid = Annotated[
-    bool, typer.Option("--skip-invalid", help="Go on without the records that have faults.")
-]
+app.command()(audit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,22 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stance.cli import display
+from stance.cli.scoring import (
+    load_classifier,
+    print_tables,
+    progress_bar,
+    table_console,
+    tell_faults,
+)
 from stance.errors import UsageError, listing
-from stance.predictions import Prediction
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
     from stance.evaluation import Report
-    from stance.evaluation.inputs import Job, Model, Watch
-    from stance.evaluation.layout import Table
-
-# Wide enough for the widest table where no terminal says how wide it is.
-_FILE_WIDTH = 140
-# Names longer than this are broken before intervals are left out.
-_NAME_WIDTH = 30
-# Between two columns: padding of both, and the line of the box.
-_GAP = 3
 
 
 class Format(StrEnum):
@@ -141,8 +136,8 @@ def evaluate(
         skip_invalid=skip_invalid,
         training_data=training_data,
     )
-    _tell_faults(job)
-    watch = _progress(len(job.records))
+    tell_faults(job)
+    watch = progress_bar(len(job.records))
     result = measure(
         job,
         resamples=resamples,
@@ -167,50 +162,13 @@ def evaluate(
             display.note(f"report.html is not written: {written.left_out}")
 
 
-def load_classifier(model: str | None) -> Model:
-    """Load a model; None for the released one.
-
-    Raises:
-        ModelError: If it cannot be used.
-    """
-    # Loaded here, so that --help and mistakes in the arguments do not wait for the engine.
-    from stance.classifier import Classifier
-
-    return Classifier.from_pretrained(model)
-
-
-def _tell_faults(job: Job) -> None:
-    faults = job.dataset.faults
-    for fault in faults:
-        display.note(display.plain(str(fault)))
-    if faults:
-        display.note(f"faults: {len(faults):,}; went on with {len(job.dataset.records):,} records")
-
-
-def _progress(total: int) -> Watch:
-    """Passes predictions on, with a bar on a terminal."""
-
-    def watch(answers: Iterator[Prediction]) -> Iterator[Prediction]:
-        if not sys.stderr.isatty():
-            yield from answers
-            return
-        from rich.progress import Progress
-
-        with Progress(console=display.console(stderr=True), transient=True) as progress:
-            yield from progress.track(answers, total=total, description="reading")
-
-    return watch
-
-
 def print_report(report: Report) -> None:
     """Print what was evaluated and the main tables."""
     from rich.text import Text
 
     from stance.evaluation.markdown import report_tables
 
-    out = display.console()
-    if not out.is_terminal:
-        out.width = _FILE_WIDTH
+    out = table_console()
     for message in report.faults.warnings():
         out.print(Text(f"warning: {display.plain(message)}", style="bold"), soft_wrap=True)
     for key in ("data", "split", "model", "predictions"):
@@ -218,46 +176,10 @@ def print_report(report: Report) -> None:
             out.print(Text(f"{key}: {display.plain(str(report.about[key]))}"), soft_wrap=True)
     out.print(Text(display.plain(report.signature)), soft_wrap=True)
     out.print()
-    tables = [table for table in report_tables(report) if not table.detail]
-    narrow = [table for table in tables if _needed_width(table) > out.width]
-    for table in tables:
-        out.print(_drawn(table, intervals=table not in narrow))
+    narrow = print_tables(out, [table for table in report_tables(report) if not table.detail])
     if report.resamples:
         words = f"95 % intervals, {report.resamples:,} bootstrap samples of the texts"
         out.print(f"in parentheses: {words}")
         if narrow:
-            titles = ", ".join(display.plain(table.title) for table in narrow)
+            titles = ", ".join(display.plain(title) for title in narrow)
             out.print(f"no room for intervals in: {titles}; a wider window or --report shows them")
-
-
-def _needed_width(table: Table) -> int:
-    """Width at which no number is broken; names and heads may be."""
-    from stance.evaluation.layout import cell_words
-
-    columns = zip(*([cell_words(cell) for cell in row] for row in table.rows), strict=True)
-    widths = [max(map(len, column)) for column in columns]
-    return min(widths[0], _NAME_WIDTH) + sum(widths[1:]) + _GAP * len(widths)
-
-
-def _drawn(table: Table, *, intervals: bool) -> RichTable:
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    from stance.evaluation.layout import cell_words
-
-    drawn = RichTable(
-        title=Text(display.plain(table.title), style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1),
-    )
-    for place, name in enumerate(table.columns):
-        drawn.add_column(
-            Text(display.plain(name)), justify="right" if place else "left", overflow="fold"
-        )
-    for row in table.rows:
-        cells = (cell_words(cell, intervals=intervals) for cell in row)
-        drawn.add_row(*(Text(display.plain(cell)) for cell in cells))
-    return drawn

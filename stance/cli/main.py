@@ -22,6 +22,7 @@ VERBS = {
     "predict": "stance.cli.predict:predict",
     "train": "stance.cli.train:train",
     "evaluate": "stance.cli.evaluate:evaluate",
+    "compare": "stance.cli.compare:compare",
     "data": "stance.cli.data:app",
     "describe": "stance.cli.describe:describe",
     "export": "stance.cli.export:export",

@@ -202,7 +202,7 @@ def evaluate_model(
         "model": name,
         "model_digest": classifier.digest,
         "thresholds": {topic: round(value, 4) for topic, value in classifier.thresholds.items()},
-        **_run(),
+        **run_facts(),
     }
     training, notes = job.training, []
     if training is None and manifest.data.get("digest") == job.dataset.digest:
@@ -212,10 +212,9 @@ def evaluate_model(
                 "The model names these very data as those it was made from, and no split is "
                 "named: most of the texts may be training texts."
             )
-    articles = (replace(record.article, id=record.id, extra={}) for record in job.records)
     report = evaluate(
         job.records,
-        watch(classifier.predict_many(articles)),
+        watch(model_predictions(job, classifier)),
         job.dataset.schema,
         resamples=resamples,
         seed=seed,
@@ -231,6 +230,12 @@ def evaluate_model(
         history=tuple(manifest.history),
         promise=manifest.uncertainty.model_dump(mode="json"),
     )
+
+
+def model_predictions(job: Job, classifier: Model) -> Iterator[Prediction]:
+    """Let a model read the texts that are scored, one prediction each, in order."""
+    articles = (replace(record.article, id=record.id, extra={}) for record in job.records)
+    return classifier.predict_many(articles)
 
 
 def check_fit(labels: Schema, model: Schema) -> None:
@@ -282,17 +287,11 @@ def evaluate_file(
         DataError: If the predictions have faults or their ids do not match.
         UsageError: If the file cannot be opened or has another format.
     """
-    if not path.name.lower().endswith(PREDICTION_ENDINGS):
-        raise UsageError(
-            f"--predictions {path}: expected a file that ends in {listing(PREDICTION_ENDINGS)}, "
-            "as stance predict --out FILE.jsonl --full writes it"
-        )
-    reader = _PredictionFile(path, job)
+    reader = PredictionFile(path, job)
     about = {
         **job.about,
-        "predictions": str(path),
-        "predictions_digest": sha256_file(path),
-        **_run(),
+        **file_about(path),
+        **run_facts(),
     }
     report = evaluate(
         job.records,
@@ -312,10 +311,30 @@ def evaluate_file(
     return replace(report, notes=(*report.notes, words))
 
 
-class _PredictionFile:
+def file_about(path: Path) -> dict[str, str]:
+    """What a report says of a file of predictions.
+
+    Raises:
+        StanceError: If it cannot be read.
+    """
+    return {"predictions": str(path), "predictions_digest": sha256_file(path)}
+
+
+class PredictionFile:
     """Reads predictions one at a time and counts those for texts that are not scored."""
 
     def __init__(self, path: Path, job: Job) -> None:
+        """Look at the name of the file; nothing is read yet.
+
+        Raises:
+            UsageError: If it has another format.
+        """
+        if not path.name.lower().endswith(PREDICTION_ENDINGS):
+            raise UsageError(
+                f"--predictions {path}: expected a file that ends in "
+                f"{listing(PREDICTION_ENDINGS)}, as stance predict --out FILE.jsonl --full writes "
+                "it"
+            )
         self.path = path
         self.passed_over = 0
         self._wanted = {record.id for record in job.records}
@@ -356,7 +375,7 @@ class _PredictionFile:
             raise DataError(faults)
 
 
-def _run() -> dict[str, Any]:
+def run_facts() -> dict[str, Any]:
     """When and with what this evaluation runs."""
     return {
         "versions": {

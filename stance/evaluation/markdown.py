@@ -34,12 +34,14 @@ def render_markdown(report: Report) -> str:
     warnings = report.faults.warnings()
     if warnings:
         lines += ["**Warning: the data have faults.**", ""]
-        lines += [*(f"- {_cell(words)}" for words in warnings), ""]
+        lines += [*(f"- {markdown_cell(words)}" for words in warnings), ""]
     lines += [f"`{report.signature}`", ""]
-    lines += [f"- {_cell(key)}: {_cell(words)}" for key, words in facts(report.about)]
+    lines += [
+        f"- {markdown_cell(key)}: {markdown_cell(words)}" for key, words in facts(report.about)
+    ]
     lines += ["", interval_words(report), ""] if report.about else [interval_words(report), ""]
     if report.notes:
-        lines += ["## Notes", "", *(f"- {_cell(note)}" for note in report.notes), ""]
+        lines += ["## Notes", "", *(f"- {markdown_cell(note)}" for note in report.notes), ""]
     for table in report_tables(report):
         lines += markdown_table(table)
     return "\n".join(lines)
@@ -86,14 +88,14 @@ def _long(value: object) -> str:
 
 def markdown_table(table: Table, *, level: int = 2) -> list[str]:
     """The lines of a table under its title, with an empty one behind."""
-    lines = [f"{'#' * level} {_cell(table.title)}", ""]
+    lines = [f"{'#' * level} {markdown_cell(table.title)}", ""]
     align = ["---", *(["---:"] * (len(table.columns) - 1))]
     for cells in (table.columns, align, *(map(cell_words, row) for row in table.rows)):
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+        lines.append("| " + " | ".join(map(markdown_cell, cells)) + " |")
     return [*lines, ""]
 
 
-def _cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
     """Text that Markdown neither breaks a table at nor reads as a tag, a link or a picture."""
     words = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"([\\|`\[\]])", r"\\\1", words)

@@ -107,7 +107,9 @@ class Report:
             base = key.removesuffix("_digest")
             if key not in _NO_SETTINGS and f"{key}_digest" not in self.about:
                 settings[base if base in self.about else key] = value
-        return "|".join(f"{_word(key)}:{_word(value)}" for key, value in settings.items())
+        return "|".join(
+            f"{setting_word(key)}:{setting_word(value)}" for key, value in settings.items()
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The report as one JSON object; `docs/evaluation.md` describes its keys."""
@@ -155,11 +157,12 @@ class Report:
         return data
 
 
-def _word(value: object) -> str:
+def setting_word(value: object) -> str:
+    """A setting as a signature writes it: digests cut short, no bar, no space at the ends."""
     if isinstance(value, Mapping):
-        return ",".join(f"{_word(key)}={_word(item)}" for key, item in value.items())
+        return ",".join(f"{setting_word(key)}={setting_word(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ",".join(map(_word, value))
+        return ",".join(map(setting_word, value))
     words = " ".join(str(value).replace("|", "/").split())
     return f"sha256-{words[:12]}" if _DIGEST.fullmatch(words) else words
 

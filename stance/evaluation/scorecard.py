@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,17 +89,12 @@ def score_texts(outcomes: Outcomes, *, both_views: bool, resamples: int, seed: i
         resamples: Number of bootstrap samples; 0 for no intervals.
         seed: Of the samples.
     """
-    views = {MAIN: True} | ({ALL: False} if both_views else {})
-    over_texts: list[Scorer] = [TopicScorer(outcomes)]
-    over_pairs: list[Scorer] = []
-    for view, sure_only in views.items():
-        over_texts.append(ViewScorer(outcomes, view, sure_only=sure_only))
-        over_pairs.append(PairScorer(outcomes, view, sure_only=sure_only))
     scores: dict[Path, Score] = {}
     counts: dict[Path, int] = {}
     details: dict[Path, Any] = {}
-    for group in (over_texts, over_pairs):
-        scores |= _with_intervals(group, resamples=resamples, seed=seed)
+    for group in scorer_groups(outcomes, both_views=both_views):
+        for path, value, draws in draw_scores(group, resamples=resamples, seed=seed):
+            scores[path] = with_interval(value, draws)
         for scorer in group:
             counts |= scorer.counts()
             details |= scorer.details
@@ -111,7 +106,32 @@ def score_texts(outcomes: Outcomes, *, both_views: bool, resamples: int, seed: i
     return Scorecard(scores=scores, counts=counts, details=details)
 
 
-def _with_intervals(scorers: Sequence[Scorer], *, resamples: int, seed: int) -> dict[Path, Score]:
+def scorer_groups(outcomes: Outcomes, *, both_views: bool) -> tuple[list[Scorer], list[Scorer]]:
+    """The scorers over texts, and those over counterfactual pairs.
+
+    Args:
+        outcomes: The texts; may be none.
+        both_views: Give stance and joint scores over all labels too, beside the sure ones.
+    """
+    views = {MAIN: True} | ({ALL: False} if both_views else {})
+    over_texts: list[Scorer] = [TopicScorer(outcomes)]
+    over_pairs: list[Scorer] = []
+    for view, sure_only in views.items():
+        over_texts.append(ViewScorer(outcomes, view, sure_only=sure_only))
+        over_pairs.append(PairScorer(outcomes, view, sure_only=sure_only))
+    return over_texts, over_pairs
+
+
+def draw_scores(
+    scorers: Sequence[Scorer], *, resamples: int, seed: int
+) -> Iterator[tuple[Path, float, Floats]]:
+    """Every score of scorers over the same units, and its values on bootstrap samples.
+
+    Two sets of outcomes of the same texts in the same order see the same samples.
+
+    Yields:
+        Name, value (NaN where it is undefined) and values `(resamples,)`.
+    """
     units = scorers[0].units
 
     def statistic(weights: Floats) -> Values:
@@ -122,12 +142,14 @@ def _with_intervals(scorers: Sequence[Scorer], *, resamples: int, seed: int) -> 
 
     width = max(scorer.width for scorer in scorers)
     samples = resample(statistic, units, resamples=resamples, seed=seed, width=width)
-    scores = {}
     for path, value in statistic(np.ones((1, units))).items():
-        bounds = interval(samples[path]) if path in samples else None
-        point = None if np.isnan(value[0]) else float(value[0])
-        if point is None or bounds is None:
-            scores[path] = Score(value=point)
-        else:
-            scores[path] = Score(value=point, low=bounds.low, high=bounds.high)
-    return scores
+        yield path, float(value[0]), samples.get(path, np.empty(0))
+
+
+def with_interval(value: float, draws: Floats) -> Score:
+    """A score, or a difference of two, with the percentile interval of its draws."""
+    bounds = interval(draws)
+    point = None if np.isnan(value) else value
+    if point is None or bounds is None:
+        return Score(value=point)
+    return Score(value=point, low=bounds.low, high=bounds.high)

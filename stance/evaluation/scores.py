@@ -23,8 +23,13 @@ Values = dict[Path, Floats]
 class TopicScorer:
     """Which topics were found: scores over all labels, disputable ones included."""
 
-    def __init__(self, outcomes: Outcomes) -> None:
-        """Count gold, found and right topics per text, and sort the probabilities."""
+    def __init__(self, outcomes: Outcomes, *, ranked: bool = True) -> None:
+        """Count gold, found and right topics per text, and sort the probabilities.
+
+        Args:
+            outcomes: The texts.
+            ranked: Whether the average precision is wanted too, which costs more than all else.
+        """
         self.units = len(outcomes)
         self._topics = outcomes.topics
         gold, found = outcomes.gold, outcomes.found
@@ -47,7 +52,7 @@ class TopicScorer:
         self.width = self._tally.width
         self._rankings = [
             Ranking(outcomes.probability[:, column], gold[:, column], rows)
-            for column in range(len(self._topics))
+            for column in range(len(self._topics) if ranked else 0)
         ]
         self.reliability: dict[Path, Reliability] = {
             ("topics",): reliability(outcomes.probability.ravel(), gold.ravel())
@@ -62,10 +67,11 @@ class TopicScorer:
             "precision": ratio(right, found),
             "recall": ratio(right, gold),
             "f1": f1(right, gold, found),
-            "average_precision": np.stack(
-                [ranking.average_precision(weights) for ranking in self._rankings], axis=-1
-            ),
         }
+        if self._rankings:
+            each["average_precision"] = np.stack(
+                [ranking.average_precision(weights) for ranking in self._rankings], axis=-1
+            )
         values: Values = {
             ("topics", "each", topic, name): array[:, column]
             for column, topic in enumerate(self._topics)
@@ -118,7 +124,7 @@ class ViewScorer:
             "confusion": Cells.at(text, places, shape),
             "certain": Cells.dense(certain.sum(axis=1)),
             "certain_wrong": Cells.dense((certain & ~same).sum(axis=1)),
-            **_joint_parts(outcomes, scored, same),
+            **{name: Cells.dense(part) for name, part in joint_counts(outcomes, scored).items()},
             **_evidence_parts(outcomes, labelled),
         }
         self._tally = Tally(parts, units=self.units)
@@ -259,7 +265,18 @@ class PairScorer:
 Scorer = TopicScorer | ViewScorer | PairScorer
 
 
-def _joint_parts(outcomes: Outcomes, scored: Bools, same: Bools) -> dict[str, Cells]:
+def joint_counts(outcomes: Outcomes, scored: Bools) -> dict[str, NDArray[np.intp]]:
+    """What is right of each text, topic and stance together, each `(texts,)`.
+
+    Args:
+        outcomes: The texts.
+        scored: `(texts, topics)`, the labels that count, see `Outcomes.scored`.
+
+    Returns:
+        `right`, `gold` and `found` pairs; `comparable` for texts of which no label is left out,
+        `exact` for those of them where everything is right.
+    """
+    same = outcomes.predicted_stance == outcomes.gold_stance
     # A found topic whose label is left out brings neither gain nor penalty.
     ignored = outcomes.gold & ~scored
     right = (outcomes.found & scored & same).sum(axis=1)
@@ -268,7 +285,7 @@ def _joint_parts(outcomes: Outcomes, scored: Bools, same: Bools) -> dict[str, Ce
     comparable = ~ignored.any(axis=1)
     exact = comparable & (right == gold) & (right == found)
     parts = {"right": right, "gold": gold, "found": found, "comparable": comparable, "exact": exact}
-    return {name: Cells.dense(array) for name, array in parts.items()}
+    return {name: array.astype(np.intp) for name, array in parts.items()}
 
 
 def _evidence_parts(outcomes: Outcomes, labelled: Bools) -> dict[str, Cells]:
