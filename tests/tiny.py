@@ -273,6 +273,8 @@ def settings(**changes: Any) -> TrainingSettings:
         "bf16": False,
         # One pair in a hundred is not seen among so few held-out texts.
         "parity_limit": 0.1,
+        # Forty texts of ten words: counted words must not hide what the lens has learnt.
+        "wide_weight": 0.1,
         **changes,
     }
     return TrainingSettings(**chosen)

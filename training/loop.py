@@ -254,7 +254,7 @@ def fit(
     settings: TrainingSettings,
     work: Path,
     *,
-    wide: WideWeights | None,
+    wide: WideWeights | None = None,
     resume: bool,
     device: str | None,
     progress: Progress,

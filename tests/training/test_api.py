@@ -117,7 +117,7 @@ class Caught:
 
     def _package(self, *arguments: Any, **options: Any) -> dict[str, Report]:
         self.provenance = options["provenance"]
-        (arguments[3] / MANIFEST).write_text("{}")
+        (arguments[4] / MANIFEST).write_text("{}")
         return {}
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -16,6 +20,7 @@ from stance.encoding import ArticleEncoder
 from stance.errors import ModelError, UsageError
 from stance.pooling import PoolingParameters, merge_segments, pool_document, segment_sums
 from stance.records import Article
+from stance.wide import WIDE
 from training import onnx_export
 from training.onnx_export import NUMBERS, ONNX, ExportReport, export_onnx
 from training.package import PARITY_FILE
@@ -37,7 +42,7 @@ def test_the_folder_alone_gives_the_float_models_logits(
 ) -> None:
     folder, _ = exported
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [ONNX, NUMBERS, "tokenizer.json", "schema.json"]
+        [ONNX, NUMBERS, WIDE, "tokenizer.json", "schema.json"]
     )
     numbers = json.loads((folder / NUMBERS).read_text())
     encoder = ArticleEncoder(
@@ -60,8 +65,21 @@ def test_the_folder_alone_gives_the_float_models_logits(
         owner = np.array([s.sentence for window in windows for s in window.segments])
         merged = merge_segments(sums, owner, len(article.sentences))
         scores = pool_document(merged, parameters)
-        np.testing.assert_allclose(scores.presence, row["presence"], atol=1e-3)
-        np.testing.assert_allclose(scores.stance, row["stance"], atol=1e-3)
+        presence, stance = counted(exported[0] / WIDE, article.token_ids)
+        np.testing.assert_allclose(scores.presence + presence, row["presence"], atol=1e-3)
+        np.testing.assert_allclose(scores.stance + stance, row["stance"], atol=1e-3)
+
+
+def counted(file: Path, sentences: Sequence[Sequence[int]]) -> tuple[Any, Any]:
+    """The wide part's logits, counted as `docs/onnx.md` says."""
+    keys = Counter(a for ids in sentences for a in ids)
+    keys.update((a + 1) * 2**31 + b for ids in sentences for a, b in itertools.pairwise(ids))
+    with np.load(file, allow_pickle=False) as arrays:
+        values = arrays["idf"] * np.array([keys[key] for key in arrays["keys"].tolist()])
+        values = values / (np.sqrt((values**2).sum()) or 1.0)
+        presence = np.tensordot(values, arrays["presence"], axes=1) + arrays["presence_bias"]
+        stance = np.tensordot(values, arrays["stance"], axes=1) + arrays["stance_bias"]
+    return presence, stance
 
 
 def test_the_numbers_are_those_of_the_model(
