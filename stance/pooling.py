@@ -169,6 +169,30 @@ def pool_document(sentences: SegmentSums, parameters: PoolingParameters) -> Docu
     )
 
 
+def linear_scores(
+    shares: FloatArray, presence_bias: NDArray[np.floating], stance_bias: NDArray[np.floating]
+) -> DocumentScores:
+    """Scores of a linear model from what it gives each sentence of one document.
+
+    Args:
+        shares: Shape (sentences, topics + topics * stance columns); presence, then stance topic
+            by topic.
+        presence_bias: Shape (topics,); beside the shares, as `DocumentScores` has it.
+        stance_bias: Shape (topics, stance columns). Stance logits have no bias of their own in a
+            document's scores: every sentence bears an equal part of it.
+    """
+    n_topics, n_columns = stance_bias.shape
+    presence = shares[:, :n_topics]
+    stance = shares[:, n_topics:].reshape(-1, n_topics, n_columns)
+    stance = stance + stance_bias.astype(np.float64) / max(len(shares), 1)
+    return DocumentScores(
+        presence=presence.sum(axis=0) + presence_bias,
+        stance=stance.sum(axis=0),
+        presence_shares=presence,
+        stance_shares=stance,
+    )
+
+
 def add_scores(one: DocumentScores, other: DocumentScores) -> DocumentScores:
     """Sum of two models' logits for the same sentences, share by share."""
     return DocumentScores(

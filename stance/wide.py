@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from stance.arrays import check_shapes, read_arrays, write_arrays
 from stance.artifact import Artifact
 from stance.errors import ModelError
-from stance.pooling import DocumentScores, n_stance_columns
+from stance.pooling import DocumentScores, linear_scores, n_stance_columns
 
 WIDE = "wide.npz"
 _BITS = 31
@@ -82,7 +83,7 @@ def feature_keys(documents: Sequence[Sequence[Sequence[int]]]) -> Features:
         documents: Per document and sentence its token ids, each in [0, 2**31).
     """
     sentences = [ids for document in documents for ids in document]
-    ids = np.fromiter((i for sentence in sentences for i in sentence), dtype=np.int64)
+    ids = np.fromiter(chain.from_iterable(sentences), dtype=np.int64)
     owner = np.repeat(np.arange(len(sentences)), [len(sentence) for sentence in sentences])
     inside = owner[1:] == owner[:-1]
     pairs = ((ids[:-1][inside] + 1) << _BITS) | ids[1:][inside]
@@ -121,7 +122,6 @@ class WidePart:
 
     def __init__(self, weights: WideWeights) -> None:
         self.weights = weights
-        self._n_topics, self._n_columns = weights.stance_bias.shape
         self._idf = weights.idf.astype(np.float64)
         flat = weights.stance.reshape(len(weights.keys), -1)
         values = np.concatenate([weights.presence, flat], axis=1).astype(np.float64)
@@ -153,18 +153,10 @@ class WidePart:
             axis=1,
         ) / (norms[owner][:, None] if len(owner) else 1.0)
         ends = np.cumsum([len(document) for document in documents])
-        return [self._document(part) for part in np.split(shares, ends[:-1])]
-
-    def _document(self, shares: NDArray[np.float64]) -> DocumentScores:
-        presence = shares[:, : self._n_topics]
-        stance = shares[:, self._n_topics :].reshape(-1, self._n_topics, self._n_columns)
-        stance = stance + self.weights.stance_bias.astype(np.float64) / max(len(shares), 1)
-        return DocumentScores(
-            presence=presence.sum(axis=0) + self.weights.presence_bias,
-            stance=stance.sum(axis=0),
-            presence_shares=presence,
-            stance_shares=stance,
-        )
+        return [
+            linear_scores(part, self.weights.presence_bias, self.weights.stance_bias)
+            for part in np.split(shares, ends[:-1])
+        ]
 
 
 def load_wide(artifact: Artifact) -> WidePart | None:

@@ -22,7 +22,7 @@ from stance.arrays import check_shapes, read_arrays, write_arrays
 from stance.artifact import Artifact
 from stance.decoding import ScoredArticle
 from stance.errors import DataError, Fault, ModelError
-from stance.pooling import DocumentScores, n_stance_columns
+from stance.pooling import linear_scores, n_stance_columns
 from stance.records import Article, Record
 from stance.schema import Schema
 from stance.sentences import Sentence, split_sentences
@@ -79,7 +79,6 @@ class Baseline:
             "stance_bias": stance_bias,
         }
         self._counter = _Counter(vocabulary, idf)
-        self._n_topics, self._n_columns = stance_bias.shape
         self._weights = np.concatenate(
             [presence_weights, stance_weights.reshape(-1, len(idf))]
         ).T.astype(np.float64)
@@ -94,23 +93,13 @@ class Baseline:
         groups = [_sentences(article) for article in articles]
         values, owner = self._counter.sentence_values(groups)
         shares = np.asarray(values @ self._weights)
+        bias, stance_bias = self._arrays["presence_bias"], self._arrays["stance_bias"]
         return [
-            ScoredArticle(sentences=group, scores=self._document(shares[owner == index]))
+            ScoredArticle(
+                sentences=group, scores=linear_scores(shares[owner == index], bias, stance_bias)
+            )
             for index, group in enumerate(groups)
         ]
-
-    def _document(self, shares: NDArray[np.float64]) -> DocumentScores:
-        presence = shares[:, : self._n_topics]
-        stance = shares[:, self._n_topics :].reshape(-1, self._n_topics, self._n_columns)
-        # Stance logits have no bias of their own in a document's scores: every sentence bears an
-        # equal part of it.
-        stance = stance + self._arrays["stance_bias"].astype(np.float64) / max(len(shares), 1)
-        return DocumentScores(
-            presence=presence.sum(axis=0) + self._arrays["presence_bias"],
-            stance=stance.sum(axis=0),
-            presence_shares=presence,
-            stance_shares=stance,
-        )
 
     def save(self, folder: str | Path) -> list[str]:
         """Write the model's files into a folder that is there.

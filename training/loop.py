@@ -25,7 +25,7 @@ from transformers import (
 
 from stance.encoding import ArticleEncoder
 from stance.errors import UsageError
-from stance.wide import WidePart, WideWeights
+from stance.wide import WidePart
 from training.averaging import WeightAverage
 from training.corpus import (
     Collator,
@@ -254,7 +254,7 @@ def fit(
     settings: TrainingSettings,
     work: Path,
     *,
-    wide: WideWeights | None = None,
+    wide: WidePart | None = None,
     resume: bool,
     device: str | None,
     progress: Progress,
@@ -317,7 +317,6 @@ def fit(
     average = WeightAverage(
         model, decay=settings.average_decay, from_step=int(steps * settings.average_from)
     )
-    wide_part = WidePart(wide) if wide else None
     history_file = work / "history.json"
     history: list[dict[str, float]] = []
 
@@ -332,7 +331,7 @@ def fit(
                     f"training went astray: in epoch {epoch} the model's answers are no longer "
                     "finite numbers; lower encoder_rate or head_rate in the recipe"
                 )
-            logits = with_wide(logits, wide_part, validation)
+            logits = with_wide(logits, wide, validation)
             scores = validation_scores(logits, np.stack([e.stance for e in validation]))
             best = max((row[criterion] for row in history), default=-1.0)
             if scores[criterion] >= best:

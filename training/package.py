@@ -37,7 +37,7 @@ from stance.records import Record
 from stance.schema import Schema
 from stance.session import GRAPH
 from stance.session import WEIGHTS as GRAPH_WEIGHTS
-from stance.wide import WIDE, WidePart, WideWeights
+from stance.wide import WIDE, WidePart
 from training.calibration import calibrate
 from training.card import main_scores, write_card
 from training.corpus import Example, make_examples
@@ -79,7 +79,7 @@ class Provenance:
 
 def package_lens(
     lens: LensModel,
-    wide: WideWeights | None,
+    wide: WidePart | None,
     encoder: ArticleEncoder,
     tokenizer_json: str,
     folder: Path,
@@ -127,15 +127,13 @@ def package_lens(
     }
     required = [GRAPH, GRAPH_WEIGHTS, TOKENIZER, SCHEMA]
     if wide is not None:
-        wide.save(folder)
+        wide.weights.save(folder)
         required.append(WIDE)
     write_manifest(folder, provenance, draft, required=required, optional=[])
     validation = held_out["validation"]
     examples = make_examples(validation, schema, encoder)
     stance = np.stack([example.stance for example in examples])
-    float_logits = with_wide(
-        score_examples(lens, encoder, examples), WidePart(wide) if wide else None, examples
-    )
+    float_logits = with_wide(score_examples(lens, encoder, examples), wide, examples)
     int8_logits = scorer_logits(LensScorer(load_artifact(folder)), validation)
     calibration = calibrate(
         int8_logits,

@@ -15,7 +15,7 @@ from training.scoring import Logits
 
 def fit_wide(
     examples: Sequence[Example], n_stances: int, *, weight: float, seed: int
-) -> WideWeights | None:
+) -> WidePart | None:
     """Fit the linear model over tokens and pairs of neighbouring tokens.
 
     Args:
@@ -45,13 +45,15 @@ def fit_wide(
     shape = (len(examples), len(idf))
     texts = sparse.csr_matrix((idf[places] / norms[document], (document, places)), shape)
     fitted = fit_linear(texts, np.stack([e.stance for e in examples]), n_stances, seed)
-    return WideWeights(
-        keys=keys[kept],
-        idf=idf,
-        presence=(weight * fitted.presence.T).astype(np.float16),
-        presence_bias=(weight * fitted.presence_bias).astype(np.float32),
-        stance=(weight * np.moveaxis(fitted.stance, 2, 0)).astype(np.float16),
-        stance_bias=(weight * fitted.stance_bias).astype(np.float32),
+    return WidePart(
+        WideWeights(
+            keys=keys[kept],
+            idf=idf,
+            presence=(weight * fitted.presence.T).astype(np.float16),
+            presence_bias=(weight * fitted.presence_bias).astype(np.float32),
+            stance=(weight * np.moveaxis(fitted.stance, 2, 0)).astype(np.float16),
+            stance_bias=(weight * fitted.stance_bias).astype(np.float32),
+        )
     )
 
 

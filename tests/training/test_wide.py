@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from stance.artifact import load_artifact
 from stance.classifier import Classifier, LensScorer
-from stance.wide import WidePart, load_wide
+from stance.wide import load_wide
 from training.corpus import Example, make_examples
 from training.labels import ABSENT
 from training.linear import INVERSE_REGULARISATION
@@ -42,7 +42,7 @@ def test_it_agrees_with_a_pipeline_of_scikit_learn() -> None:
     others = examples_of(40, start=1_000)
     fitted = fit_wide(train, 2, weight=1.0, seed=0)
     assert fitted is not None
-    scores = WidePart(fitted).score([example.token_ids for example in others])
+    scores = fitted.score([example.token_ids for example in others])
     features = TfidfVectorizer(analyzer=terms, min_df=2)
     # scikit-learn weighs by the vocabulary that is left after min_df too, as we do.
     rows, new = features.fit_transform(train), features.transform(others)
@@ -75,8 +75,7 @@ def test_texts_of_a_stance_that_is_not_predicted_pull_to_the_middle() -> None:
     assert after is not None
     texts = [train[index].token_ids for index in positive[::2]]
     sure, unsure = (
-        np.mean([score.stance[0, 0] for score in WidePart(fitted).score(texts)])
-        for fitted in (before, after)
+        np.mean([score.stance[0, 0] for score in fitted.score(texts)]) for fitted in (before, after)
     )
     assert 0 < unsure < sure / 2
 
@@ -86,7 +85,7 @@ def test_the_weight_is_a_factor_of_the_logits() -> None:
     once, twice = (fit_wide(train, 2, weight=weight, seed=0) for weight in (1.0, 2.0))
     assert once is not None
     assert twice is not None
-    (one,), (two,) = (WidePart(w).score([train[0].token_ids]) for w in (once, twice))
+    (one,), (two,) = (part.score([train[0].token_ids]) for part in (once, twice))
     np.testing.assert_allclose(two.presence, 2 * one.presence, rtol=2e-3)
     assert fit_wide(train, 2, weight=0.0, seed=0) is None
 
@@ -99,9 +98,8 @@ def test_texts_that_share_no_token_have_no_wide_part() -> None:
 
 def test_logits_of_the_two_parts_add_up() -> None:
     examples = examples_of(20)
-    fitted = fit_wide(examples, 2, weight=1.0, seed=0)
-    assert fitted is not None
-    part = WidePart(fitted)
+    part = fit_wide(examples, 2, weight=1.0, seed=0)
+    assert part is not None
     lens = Logits(presence=np.ones((20, 2)), stance=np.full((20, 2, 1), -1.0))
     both = with_wide(lens, part, examples)
     (score,) = part.score([examples[7].token_ids])
