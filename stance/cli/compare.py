@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stance.cli import display
+from stance.cli.options import Format, OutputFormat, SkipInvalid, SplitsFile
 from stance.cli.scoring import (
     load_classifier,
+    no_room_words,
     print_tables,
     progress_bar,
     table_console,
     tell_faults,
+    tell_written,
 )
 from stance.errors import UsageError, listing
 
 if TYPE_CHECKING:
     from stance.evaluation.comparison import Comparison
     from stance.evaluation.inputs import Model
-
-
-class Format(StrEnum):
-    """How the comparison is written to standard output."""
-
-    text = "text"
-    json = "json"
 
 
 def compare(
@@ -52,10 +47,7 @@ def compare(
     split: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only the texts of this split, e.g. test.")
     ] = None,
-    splits: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The splits; splits.json with the data if not given."),
-    ] = None,
+    splits: SplitsFile = None,
     schema: Annotated[
         Path | None,
         typer.Option(
@@ -93,12 +85,8 @@ def compare(
             min=0, metavar="N", help="How many of the texts that not all are right on to list."
         ),
     ] = 100,
-    skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="Go on without records that have faults.")
-    ] = False,
-    output_format: Annotated[
-        Format, typer.Option("--format", help="How to write to standard output.")
-    ] = Format.text,
+    skip_invalid: SkipInvalid = False,
+    output_format: OutputFormat = Format.text,
 ) -> None:
     """Say which of several models is better, on what, and whether chance alone could say so."""
     if len(contenders) < 2:
@@ -153,10 +141,7 @@ def compare(
     for message in result.notes:
         display.note(f"note: {display.plain(message)}")
     if report is not None:
-        written = write_comparison(result, report, texts=texts)
-        display.note(f"written to {listing(map(str, written.files))}")
-        if written.left_out:
-            display.note(f"compare.html is not written: {written.left_out}")
+        tell_written(write_comparison(result, report, texts=texts), page="compare.html")
 
 
 def display_names(contenders: list[str]) -> list[str]:
@@ -195,5 +180,4 @@ def print_comparison(comparison: Comparison) -> None:
     )
     out.print(Text(method_words(comparison)), soft_wrap=True)
     if narrow:
-        titles = ", ".join(display.plain(title) for title in narrow)
-        out.print(f"no room for intervals in: {titles}; a wider window or --report shows them")
+        out.print(no_room_words(narrow))

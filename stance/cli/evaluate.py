@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,24 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stance.cli import display
+from stance.cli.options import Format, OutputFormat, SkipInvalid, SplitsFile
 from stance.cli.scoring import (
     load_classifier,
+    no_room_words,
     print_tables,
     progress_bar,
     table_console,
     tell_faults,
+    tell_written,
 )
-from stance.errors import UsageError, listing
+from stance.errors import UsageError
 
 if TYPE_CHECKING:
     from stance.evaluation import Report
-
-
-class Format(StrEnum):
-    """How the scores are written to standard output."""
-
-    text = "text"
-    json = "json"
 
 
 def evaluate(
@@ -45,10 +40,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="Only the texts of this split, e.g. test."),
     ] = None,
-    splits: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The splits; splits.json with the data if not given."),
-    ] = None,
+    splits: SplitsFile = None,
     schema: Annotated[
         Path | None,
         typer.Option(
@@ -104,12 +96,8 @@ def evaluate(
             help="Look for texts that are almost the same; if not given, for up to 50,000 texts.",
         ),
     ] = None,
-    skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="Go on without records that have faults.")
-    ] = False,
-    output_format: Annotated[
-        Format, typer.Option("--format", help="How to write to standard output.")
-    ] = Format.text,
+    skip_invalid: SkipInvalid = False,
+    output_format: OutputFormat = Format.text,
 ) -> None:
     """Score a model on labelled data: topics, stance, both together, evidence, with intervals."""
     if model is not None and predictions is not None:
@@ -156,10 +144,7 @@ def evaluate(
     for message in result.notes:
         display.note(f"note: {display.plain(message)}")
     if report is not None:
-        written = write_report(result, report)
-        display.note(f"written to {listing(map(str, written.files))}")
-        if written.left_out:
-            display.note(f"report.html is not written: {written.left_out}")
+        tell_written(write_report(result, report), page="report.html")
 
 
 def print_report(report: Report) -> None:
@@ -181,5 +166,4 @@ def print_report(report: Report) -> None:
         words = f"95 % intervals, {report.resamples:,} bootstrap samples of the texts"
         out.print(f"in parentheses: {words}")
         if narrow:
-            titles = ", ".join(display.plain(title) for title in narrow)
-            out.print(f"no room for intervals in: {titles}; a wider window or --report shows them")
+            out.print(no_room_words(narrow))

@@ -1,4 +1,4 @@
-"""Options that the verbs of `stance data` share."""
+"""Options that several verbs share."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ SchemaFile = Annotated[
         "--schema",
         metavar="FILE",
         help="Topics and stances; schema.json or schema.toml beside the data if not given.",
+    ),
+]
+SplitsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--splits", metavar="FILE", help="The splits; splits.json with the data if not given."
     ),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to write to standard output.")]

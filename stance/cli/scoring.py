@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from stance.cli import display
+from stance.errors import listing
 from stance.predictions import Prediction
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from stance.evaluation.inputs import Job, Model, Watch
     from stance.evaluation.layout import Table
+    from stance.evaluation.outputs import Written
 
 # Wide enough for the widest table where no terminal says how wide it is.
 _FILE_WIDTH = 140
@@ -43,6 +45,24 @@ def tell_faults(job: Job) -> None:
         display.note(display.plain(str(fault)))
     if faults:
         display.note(f"faults: {len(faults):,}; went on with {len(job.dataset.records):,} records")
+
+
+def tell_written(written: Written, *, page: str) -> None:
+    """Say where the files are, and why there is no page.
+
+    Args:
+        written: The files.
+        page: What the page is called.
+    """
+    display.note(f"written to {listing(map(str, written.files))}")
+    if written.left_out:
+        display.note(f"{page} is not written: {written.left_out}")
+
+
+def no_room_words(titles: Sequence[str]) -> str:
+    """What to do about tables without their intervals, see `print_tables`."""
+    names = ", ".join(display.plain(title) for title in titles)
+    return f"no room for intervals in: {names}; a wider window or --report shows them"
 
 
 def progress_bar(total: int) -> Watch:
