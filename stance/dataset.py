@@ -187,19 +187,24 @@ def text_conflicts(records: Iterable[Record]) -> list[TextConflict]:
     """Texts that occur more than once, letter for letter, in order of first occurrence."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        key = ((record.article.title or "").strip(), record.article.text.strip())
-        groups.setdefault(key, []).append(record)
+        groups.setdefault(text_key(record), []).append(record)
     return [
         TextConflict(
             ids=tuple(record.id for record in group),
-            same_labels=len({_labelling(record) for record in group}) == 1,
+            same_labels=len({labelling(record) for record in group}) == 1,
         )
         for group in groups.values()
         if len(group) > 1
     ]
 
 
-def _labelling(record: Record) -> frozenset[tuple[str, str]]:
+def text_key(record: Record) -> tuple[str, str]:
+    """Title and text without space around them: the same for texts that are the same."""
+    return (record.article.title or "").strip(), record.article.text.strip()
+
+
+def labelling(record: Record) -> frozenset[tuple[str, str]]:
+    """Topic and stance of each label."""
     return frozenset((label.topic, label.stance) for label in record.labels)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -89,6 +89,23 @@ def replacing(
     finally:
         with suppress(OSError):
             aside.unlink()
+
+
+def write_texts(files: Mapping[Path, str]) -> None:
+    """Write text files as UTF-8, each whole or not at all, and make their folders if need be.
+
+    Half a surrogate pair in somebody's text is replaced: it must not cost the file.
+
+    Raises:
+        StanceError: If a folder cannot be made or a file cannot be written.
+    """
+    for path, text in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StanceError(f"{path.parent}: cannot make the folder: {reason(error)}") from None
+        with replacing(path, "wb") as stream:
+            stream.write(text.encode("utf-8", errors="replace"))
 
 
 @contextmanager

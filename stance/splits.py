@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -105,22 +105,26 @@ class Splits:
             if record.id not in placed
         ]
         if not dataset.faults:
-            faults += [
-                Fault(
-                    record=item,
-                    field=f"splits.{split}",
-                    expected="an id of the data",
-                    found="no such record",
-                    advice="the splits belong to other data, or files of it are missing",
-                )
-                for split, ids in self.splits.items()
-                for item in ids
-                if item not in known
-            ]
+            faults += self.unknown_ids(known)
         if faults:
             raise DataError(faults)
         chosen = set(self.splits[name])
         return [record for record in dataset.records if record.id in chosen]
+
+    def unknown_ids(self, known: Container[str]) -> list[Fault]:
+        """A fault for each id that the data do not have."""
+        return [
+            Fault(
+                record=item,
+                field=f"splits.{split}",
+                expected="an id of the data",
+                found="no such record",
+                advice="the splits belong to other data, or files of it are missing",
+            )
+            for split, ids in self.splits.items()
+            for item in ids
+            if item not in known
+        ]
 
 
 def _file_faults(data: object, file: str) -> list[Fault]:
@@ -217,20 +221,7 @@ def _kept_places(
             f"fractions: expected the kept splits' names {listing(keep.splits)}, found "
             + listing(fractions)
         )
-    known = {record.id for record in records}
-    faults = [
-        Fault(
-            record=item,
-            field=f"splits.{split}",
-            expected="an id of the data",
-            found="no such record",
-            advice="the kept splits belong to other data, or files of it are missing",
-        )
-        for split, ids in keep.splits.items()
-        for item in ids
-        if item not in known
-    ]
-    if faults:
+    if faults := keep.unknown_ids({record.id for record in records}):
         raise DataError(faults)
     return {item: split for split, ids in keep.splits.items() for item in ids}
 

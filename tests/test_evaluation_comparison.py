@@ -28,9 +28,6 @@ from stance.evaluation.comparison import (
     MCNEMAR,
     RANDOMISATION,
     TESTED,
-    _joint,
-    _joint_chance,
-    _randomised,
 )
 from stance.evaluation.comparison_words import (
     comparison_tables,
@@ -38,6 +35,7 @@ from stance.evaluation.comparison_words import (
     score_name,
     verdicts,
 )
+from stance.evaluation.randomisation import joint_chance, joint_sums, randomised
 from stance.evaluation.resampling import draw_weights, interval
 from stance.evaluation.scores import TopicScorer, ViewScorer
 
@@ -143,7 +141,7 @@ def test_intervals_of_differences_are_paired() -> None:
 @given(st.lists(st.tuples(*[said] * len(TOPICS)), min_size=5, max_size=6), st.integers(0, 9))
 def test_randomisation_comes_near_all_swaps_counted_out(table: list[Row], seed: int) -> None:
     other = shuffled(table, seed)
-    chance = _randomised(outcomes_of(table), outcomes_of(other), permutations=4_000, seed=1)
+    chance = randomised(outcomes_of(table), outcomes_of(other), TESTED, permutations=4_000, seed=1)
 
     def differences(one: list[Row], two: list[Row]) -> dict[tuple[str, ...], float]:
         values = []
@@ -168,8 +166,8 @@ def test_randomisation_comes_near_all_swaps_counted_out(table: list[Row], seed: 
 def test_a_slice_of_all_texts_is_tested_like_the_whole() -> None:
     table = [GOOD] * 30 + [WRONG] * 10
     first, other = outcomes_of(table), outcomes_of([GOOD] * 34 + [WRONG] * 6)
-    whole = _randomised(first, other, permutations=200, seed=5)[JOINT]
-    assert _joint_chance(_joint(first), _joint(other), permutations=200, seed=5) == whole
+    whole = randomised(first, other, TESTED, permutations=200, seed=5)[JOINT]
+    assert joint_chance(joint_sums(first), joint_sums(other), permutations=200, seed=5) == whole
     assert whole < 1
 
 

@@ -40,6 +40,7 @@ ORDER = (
         "stance.evaluation.report",
         "stance.evaluation.markdown",
         "stance.evaluation.html",
+        "stance.evaluation.randomisation",
         "stance.evaluation.comparison",
         "stance.evaluation.comparison_words",
         "stance.evaluation.comparison_html",

@@ -14,8 +14,7 @@ from stance.audit.exchange import (
     label_studio_tasks,
 )
 from stance.audit.report import Audit
-from stance.errors import StanceError
-from stance.files import reason, replacing
+from stance.files import write_texts
 
 
 def write_audit(audit: Audit, folder: str | Path) -> tuple[Path, ...]:
@@ -41,14 +40,7 @@ def write_audit(audit: Audit, folder: str | Path) -> tuple[Path, ...]:
         folder / "argilla" / ".argilla" / "dataset.json": _json(argilla_dataset("stance-audit")),
         folder / "argilla" / "records.json": _json(argilla_records(audit)),
     }
-    for path, text in texts.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StanceError(f"{path.parent}: cannot make the folder: {reason(error)}") from None
-        # Half a surrogate pair in somebody's text must not cost the list.
-        with replacing(path, "wb") as stream:
-            stream.write(text.encode("utf-8", errors="replace"))
+    write_texts(texts)
     return tuple(texts)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stance.dataset import text_key
 from stance.door import open_training
 from stance.duplicates import near_duplicates
 from stance.evaluation.tallies import Floats
@@ -190,7 +191,7 @@ def _twins(records: Sequence[Record], schema: Schema, answers: Answers) -> list[
     found = []
     for one, other in near_duplicates(records):
         first, second = records[one], records[other]
-        same = _text(first) == _text(second)
+        same = text_key(first) == text_key(second)
         if not same and first.pair is not None and first.pair == second.pair:
             continue
         for column, topic in enumerate(schema.topic_names):
@@ -219,7 +220,3 @@ def _twins(records: Sequence[Record], schema: Schema, answers: Answers) -> list[
                 )
             )
     return found
-
-
-def _text(record: Record) -> tuple[str, str]:
-    return (record.article.title or "").strip(), record.article.text.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +14,8 @@ from stance._version import __version__
 from stance.errors import DataError, Fault, UsageError, listing
 from stance.evaluation.counts import Outcomes, count_outcomes
 from stance.evaluation.layout import SMALL_SLICE
-from stance.evaluation.report import MAX_SLICES, setting_word
+from stance.evaluation.randomisation import joint_chance, joint_f1, joint_sums, randomised
+from stance.evaluation.report import label_notes, setting_word
 from stance.evaluation.resampling import LEVEL, Path, resample
 from stance.evaluation.scorecard import (
     ALL,
@@ -24,11 +25,11 @@ from stance.evaluation.scorecard import (
     scorer_groups,
     with_interval,
 )
-from stance.evaluation.scores import TopicScorer, Values, ViewScorer, joint_counts
+from stance.evaluation.scores import Values, joint_counts
 from stance.evaluation.significance import LEVEL as RISK
 from stance.evaluation.significance import holm, mcnemar_exact
-from stance.evaluation.slicing import slice_values
-from stance.evaluation.tallies import Floats, f1
+from stance.evaluation.slicing import MAX_SLICES, rows_by_value, slice_values
+from stance.evaluation.tallies import Floats
 from stance.predictions import Prediction
 from stance.records import Record
 from stance.schema import Schema
@@ -51,9 +52,6 @@ TESTED: Mapping[Path, str] = MappingProxyType(
 _YES_NO = {("topics", "exact_match"), (MAIN, "joint", "exact_match")}
 _JOINT: Path = (MAIN, "joint", "f1")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-# Two differences that are equal but for rounding are equal.
-_TIE = 1e-12
-_CHUNK_VALUES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,7 +397,7 @@ def _tested(
     tests: list[list[Test]] = [[] for _ in rows]
     exact = [_exact(own) for own in sets]
     for place, other in enumerate(sets[1:], 1):
-        chance = _randomised(sets[0], other, permutations=resamples, seed=seed)
+        chance = randomised(sets[0], other, TESTED, permutations=resamples, seed=seed)
         for row, found in zip(rows, tests, strict=True):
             if row.path in _YES_NO:
                 first, second = exact[0][row.path], exact[place][row.path]
@@ -432,65 +430,6 @@ def _exact(outcomes: Outcomes) -> dict[Path, NDArray[np.bool_]]:
     }
 
 
-def _randomised(
-    first: Outcomes, other: Outcomes, *, permutations: int, seed: int
-) -> dict[Path, float]:
-    """Approximate randomisation (Noreen 1989): p of each difference of scores.
-
-    If the two were alike, it would not matter which of them gave which answer. So answers are
-    swapped text by text at random, and p is the share of such swaps, the observed one included,
-    after which the scores differ at least as much.
-    """
-    both = _joined(first, other)
-    scorers = (TopicScorer(both, ranked=False), ViewScorer(both, MAIN, sure_only=True))
-    units = len(first)
-
-    def differences(swapped: Floats) -> Values:
-        one, two = (
-            {
-                path: value
-                for scorer in scorers
-                for path, value in scorer.values(np.concatenate(weights, axis=1)).items()
-                if path in TESTED
-            }
-            for weights in ((1 - swapped, swapped), (swapped, 1 - swapped))
-        )
-        return {path: np.abs(two[path] - one[path]) for path in TESTED}
-
-    observed = differences(np.zeros((1, units)))
-    hits = dict.fromkeys(TESTED, 0)
-    for swapped in _swaps(units, permutations, seed):
-        for path, drawn in differences(swapped).items():
-            # A swap that leaves a score undefined speaks for no difference.
-            hits[path] += int((~(drawn < observed[path] - _TIE)).sum())
-    return {path: (1 + count) / (1 + permutations) for path, count in hits.items()}
-
-
-def _swaps(units: int, permutations: int, seed: int) -> Iterable[Floats]:
-    """`(some, texts)` at a time, 1 where the answers are swapped."""
-    generator = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK_VALUES // max(2 * units, 1))
-    for start in range(0, permutations, chunk):
-        count = min(chunk, permutations - start)
-        yield generator.integers(2, size=(count, units)).astype(np.float64)
-
-
-def _joined(first: Outcomes, other: Outcomes) -> Outcomes:
-    """The texts of the first, then the same texts with the other's answers."""
-    changes: dict[str, Any] = {
-        item.name: np.concatenate([getattr(first, item.name), getattr(other, item.name)])
-        for item in fields(Outcomes)
-        if isinstance(getattr(first, item.name), np.ndarray)
-    }
-    return replace(
-        first,
-        ids=first.ids + other.ids,
-        kinds=first.kinds + other.kinds,
-        pairs=first.pairs + other.pairs,
-        **changes,
-    )
-
-
 def _sliced(
     sets: Sequence[Outcomes],
     values: Mapping[str, Sequence[str]],
@@ -499,16 +438,11 @@ def _sliced(
     seed: int,
 ) -> tuple[SliceRow, ...]:
     """Joint F1 on each part of the texts, tested where the part is not small."""
-    counts = [_joint(own) for own in sets]
+    counts = [joint_sums(own) for own in sets]
     found: list[SliceRow] = []
     tests: list[list[Test]] = []
     for field, of_texts in values.items():
-        parts: dict[str, list[int]] = {}
-        for row, value in enumerate(of_texts):
-            parts.setdefault(value, []).append(row)
-        names = sorted(parts, key=lambda name: (-len(parts[name]), name))[:MAX_SLICES]
-        for value in names:
-            chosen = parts[value]
+        for value, chosen in rows_by_value(of_texts)[0].items():
             own = [count[chosen] for count in counts]
             if not own[0][:, 1].any():
                 # Without a label there is nothing to be right on, and F1 is 0 or undefined.
@@ -518,20 +452,10 @@ def _sliced(
             tests.append([])
             if resamples and len(chosen) >= SMALL_SLICE:
                 for other in own[1:]:
-                    p = _joint_chance(own[0], other, permutations=resamples, seed=seed)
+                    p = joint_chance(own[0], other, permutations=resamples, seed=seed)
                     tests[-1].append(Test(name=RANDOMISATION, p=p, corrected=p))
     rows = _corrected([item.row for item in found], tests)
     return tuple(replace(item, row=row) for item, row in zip(found, rows, strict=True))
-
-
-def _joint(outcomes: Outcomes) -> Floats:
-    """`(texts, 3)`, right, gold and found pairs of topic and stance."""
-    counts = joint_counts(outcomes, outcomes.scored(sure_only=True))
-    return np.stack([counts[name] for name in ("right", "gold", "found")], axis=1).astype(float)
-
-
-def _joint_f1(sums: Floats) -> Floats:
-    return f1(sums[..., 0], sums[..., 1], sums[..., 2])
 
 
 def _joint_row(counts: Sequence[Floats], *, resamples: int, seed: int) -> Row:
@@ -539,7 +463,7 @@ def _joint_row(counts: Sequence[Floats], *, resamples: int, seed: int) -> Row:
 
     def statistic(weights: Floats) -> Values:
         sums = (weights @ both).reshape(len(weights), len(counts), 3)
-        return {(str(place),): _joint_f1(sums[:, place]) for place in range(len(counts))}
+        return {(str(place),): joint_f1(sums[:, place]) for place in range(len(counts))}
 
     units = len(both)
     draws = resample(statistic, units, resamples=resamples, seed=seed, width=both.shape[1])
@@ -553,18 +477,6 @@ def _joint_row(counts: Sequence[Floats], *, resamples: int, seed: int) -> Row:
             for point, drawn in zip(points[1:], own[1:], strict=True)
         ),
     )
-
-
-def _joint_chance(first: Floats, other: Floats, *, permutations: int, seed: int) -> float:
-    """Approximate randomisation for joint F1 alone, see `_randomised`."""
-    gain = other - first
-    observed = abs(_joint_f1(other.sum(axis=0)) - _joint_f1(first.sum(axis=0)))
-    hits = 0
-    for swapped in _swaps(len(first), permutations, seed):
-        moved = swapped @ gain
-        drawn = np.abs(_joint_f1(other.sum(axis=0) - moved) - _joint_f1(first.sum(axis=0) + moved))
-        hits += int((~(drawn < observed - _TIE)).sum())
-    return (1 + hits) / (1 + permutations)
 
 
 def _splits(records: Sequence[Record], sets: Sequence[Outcomes]) -> tuple[tuple[Split, ...], int]:
@@ -602,20 +514,8 @@ def _words(pairs: Iterable[tuple[str, str]]) -> str:
 def _notes(
     sets: Sequence[Outcomes], unknown: Sequence[str], values: Mapping[str, Sequence[str]]
 ) -> list[str]:
-    notes = []
     first = sets[0]
-    unsure = int(first.disputable.sum())
-    if unsure:
-        notes.append(
-            f"Labels marked as disputable: {unsure:,} of {int(first.gold.sum()):,}. Stance and "
-            "joint scores of the tables leave them out."
-        )
-    others = int((first.gold_stance >= len(first.stances)).sum())
-    if others:
-        notes.append(
-            f"Labels with a stance that no model predicts ({listing(first.unpredicted)}): "
-            f"{others:,}. Stance and joint scores leave them out."
-        )
+    notes = label_notes(first, disputable="Stance and joint scores of the tables leave them out.")
     if unknown:
         notes.append(
             "Stance scores are not compared, since predictions say no stance for topics that were "
@@ -623,8 +523,8 @@ def _notes(
             "written with --full say it."
         )
     for name, of_texts in values.items():
-        left = len(set(of_texts)) - MAX_SLICES
-        if left > 0:
+        left = rows_by_value(of_texts)[1]
+        if left:
             notes.append(
                 f"{name}: only the {MAX_SLICES} most frequent values are compared; not "
                 f"compared: {left:,}."

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stance.dataset import text_conflicts
+from stance.dataset import labelling, text_conflicts, text_key
 from stance.duplicates import near_duplicates, near_matches
 from stance.errors import MissingExtraError, listing
 from stance.records import Record
@@ -163,9 +163,9 @@ def find_faults(
     known = () if training is None else training.records
     texts: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        texts.setdefault(_text(record), []).append(record.id)
+        texts.setdefault(text_key(record), []).append(record.id)
     for record in known:
-        for name in texts.get(_text(record), ()):
+        for name in texts.get(text_key(record), ()):
             leaks.setdefault(name, {})[record.id] = True
     left_out = ""
     if near or (near is None and len(records) + len(known) <= NEAR_LIMIT):
@@ -196,14 +196,6 @@ def _near_duplicates(records: Sequence[Record]) -> Iterator[Duplicate]:
     for one, other in near_duplicates(records):
         first, second = records[one], records[other]
         paired = first.pair is not None and first.pair == second.pair
-        if not paired and _text(first) != _text(second):
-            same = _labelling(first) == _labelling(second)
+        if not paired and text_key(first) != text_key(second):
+            same = labelling(first) == labelling(second)
             yield Duplicate(ids=(first.id, second.id), exact=False, same_labels=same)
-
-
-def _text(record: Record) -> tuple[str, str]:
-    return (record.article.title or "").strip(), record.article.text.strip()
-
-
-def _labelling(record: Record) -> frozenset[tuple[str, str]]:
-    return frozenset((label.topic, label.stance) for label in record.labels)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stance.errors import MissingExtraError, StanceError
+from stance.errors import MissingExtraError
 from stance.evaluation.comparison import Comparison
 from stance.evaluation.comparison_html import render_comparison_html
 from stance.evaluation.comparison_words import render_comparison
 from stance.evaluation.html import render_html
 from stance.evaluation.markdown import render_markdown
 from stance.evaluation.report import Report
-from stance.files import reason, replacing
+from stance.files import write_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +73,6 @@ def write_comparison(comparison: Comparison, folder: str | Path, *, texts: int) 
 def _write(
     folder: Path, stem: str, *, data: Mapping[str, Any], markdown: str, page: Callable[[], str]
 ) -> Written:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StanceError(f"{folder}: cannot make the folder: {reason(error)}") from None
     texts = {
         folder / f"{stem}.json": json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
         + "\n",
@@ -87,8 +83,5 @@ def _write(
         texts[folder / f"{stem}.html"] = page()
     except MissingExtraError as error:
         left_out = str(error)
-    for path, text in texts.items():
-        # Half a surrogate pair in somebody's text must not cost the report.
-        with replacing(path, "wb") as stream:
-            stream.write(text.encode("utf-8", errors="replace"))
+    write_texts(texts)
     return Written(files=tuple(texts), left_out=left_out)

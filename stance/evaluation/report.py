@@ -21,13 +21,12 @@ from stance.evaluation.layout import SMALL_SLICE, WeakSlice, weakest_slices
 from stance.evaluation.mistakes import Mistake, MistakeWatch
 from stance.evaluation.resampling import LEVEL
 from stance.evaluation.scorecard import ALL, MAIN, Scorecard, score_texts
-from stance.evaluation.slicing import slice_values
+from stance.evaluation.slicing import MAX_SLICES, rows_by_value, slice_values
 from stance.predictions import Prediction
 from stance.records import Record
 from stance.schema import Schema
 
 FORMAT_VERSION = 1
-MAX_SLICES = 50
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Says when, not how: two runs with the same settings have the same signature.
@@ -217,8 +216,8 @@ def evaluate(
     cards: dict[str, dict[str, Scorecard]] = {}
     left: dict[str, int] = {}
     for name, of_texts in values.items():
-        parts, left[name] = _parts(outcomes, of_texts)
-        cards[name] = {value: card(part) for value, part in parts.items()}
+        parts, left[name] = rows_by_value(of_texts)
+        cards[name] = {value: card(outcomes.select(rows)) for value, rows in parts.items()}
     faults = find_faults(records, training, near=near_duplicates)
     return Report(
         schema=schema,
@@ -251,14 +250,26 @@ def _watched(
         yield prediction
 
 
-def _parts(outcomes: Outcomes, values: Sequence[str]) -> tuple[dict[str, Outcomes], int]:
-    """The texts of each value, most frequent first, and how many values are left out."""
-    rows: dict[str, list[int]] = {}
-    for row, value in enumerate(values):
-        rows.setdefault(value, []).append(row)
-    names = sorted(rows, key=lambda name: (-len(rows[name]), name))
-    parts = {name: outcomes.select(rows[name]) for name in names[:MAX_SLICES]}
-    return parts, len(names) - len(parts)
+def label_notes(outcomes: Outcomes, *, disputable: str) -> list[str]:
+    """Which labels count less than others, in sentences.
+
+    Args:
+        outcomes: The texts.
+        disputable: What becomes of labels that are marked as disputable.
+    """
+    notes = []
+    unsure = int(outcomes.disputable.sum())
+    if unsure:
+        notes.append(
+            f"Labels marked as disputable: {unsure:,} of {int(outcomes.gold.sum()):,}. {disputable}"
+        )
+    others = int((outcomes.gold_stance >= len(outcomes.stances)).sum())
+    if others:
+        notes.append(
+            f"Labels with a stance that no model predicts ({listing(outcomes.unpredicted)}): "
+            f"{others:,}. Stance and joint scores leave them out."
+        )
+    return notes
 
 
 def _notes(
@@ -271,18 +282,12 @@ def _notes(
     notes = []
     if not len(outcomes):
         notes.append("There are no texts, so every score is undefined.")
-    unsure = int(outcomes.disputable.sum())
-    if unsure:
-        notes.append(
-            f"Labels marked as disputable: {unsure:,} of {int(outcomes.gold.sum()):,}. The main "
-            "stance and joint scores leave them out; those over all labels stand beside them."
-        )
-    others = int((outcomes.gold_stance >= len(outcomes.stances)).sum())
-    if others:
-        notes.append(
-            f"Labels with a stance that no model predicts ({listing(outcomes.unpredicted)}): "
-            f"{others:,}. Stance and joint scores leave them out."
-        )
+    notes += label_notes(
+        outcomes,
+        disputable="The main stance and joint scores leave them out; those over all labels stand "
+        "beside them.",
+    )
+    unsure = outcomes.disputable.any()
     unknown = overall.counts[ALL if unsure else MAIN, "stance", "unknown"]
     if unknown:
         notes.append(

@@ -8,8 +8,10 @@ from typing import Any
 from stance.errors import UsageError, listing
 from stance.evaluation.evidence import occurrences, sentence_spans
 from stance.records import Record
+from stance.statistics import count_words
 
 NO_VALUE = "(none)"
+MAX_SLICES = 50
 KIND, LENGTH, EVIDENCE = "kind", "length", "evidence position"
 # Words up to which a text is of this length: a headline, a brief, an item, an article.
 _LENGTHS = ((20, "to 20 words"), (100, "21 to 100 words"), (400, "101 to 400 words"))
@@ -42,6 +44,22 @@ def slice_values(records: Sequence[Record], fields: Sequence[str] = ()) -> dict[
     return found | {name: _field(records, name) for name in fields if name not in values}
 
 
+def rows_by_value(values: Sequence[str]) -> tuple[dict[str, list[int]], int]:
+    """Rows of each value, the most frequent value first.
+
+    Args:
+        values: One per row.
+
+    Returns:
+        The rows of at most `MAX_SLICES` values, and how many values are left out.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, value in enumerate(values):
+        rows.setdefault(value, []).append(row)
+    names = sorted(rows, key=lambda name: (-len(rows[name]), name))
+    return {name: rows[name] for name in names[:MAX_SLICES]}, max(0, len(names) - MAX_SLICES)
+
+
 def _field(records: Sequence[Record], name: str) -> list[str]:
     if name in (KIND, "pair"):
         return [_words(getattr(record, name)) for record in records]
@@ -59,7 +77,7 @@ def _words(value: Any) -> str:
 
 
 def _length(record: Record) -> str:
-    words = len(f"{record.article.title or ''} {record.article.text}".split())
+    words = count_words(record)
     return next((name for limit, name in _LENGTHS if words <= limit), _LONGER)
 
 
