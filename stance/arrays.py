@@ -43,7 +43,10 @@ def read_arrays(artifact: Artifact, name: str, kinds: Mapping[str, tuple[str, in
             size = sum(entry.file_size for entry in archive.infolist())
         # Written uncompressed; what unpacks to more was not written here.
         if size > len(content):
-            raise ModelError(f"{place}: expected arrays without compression, found {size:,} bytes")
+            raise ModelError(
+                f"{place}: expected arrays without compression, found {size:,} bytes in "
+                f"{len(content):,}; train the model anew"
+            )
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in kinds if key in stored.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
