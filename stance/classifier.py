@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from stance.artifact import Artifact, Manifest, load_artifact, resolve_model
+from stance.batching import plan_batches
 from stance.decoding import ScoredArticle, decode, threshold_for_precision
 from stance.encoding import ArticleEncoder, EncodedArticle, Window
 from stance.errors import DataError, ModelError
@@ -28,8 +29,10 @@ from stance.schema import Schema
 from stance.wide import load_wide
 
 TOKENIZER = "tokenizer.json"
-CHUNK_ARTICLES = 64
-"""Articles whose windows are sorted together; more saves padding and costs memory."""
+CHUNK_ARTICLES = 512
+CHUNK_CHARACTERS = 200_000
+"""Articles whose windows are sorted together, until one of the two is reached: more of them save
+padding and cost memory, and the first answer waits for all of them (about two seconds)."""
 
 
 class Scorer(Protocol):
@@ -37,6 +40,18 @@ class Scorer(Protocol):
 
     def score(self, articles: list[Article], *, batch_tokens: int) -> list[ScoredArticle]:
         """Score articles, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnedWindow:
+    """A window and the place of its article among those that are scored together."""
+
+    article: int
+    window: Window
+
+    @property
+    def width(self) -> int:
+        return self.window.width
 
 
 class LensScorer:
@@ -79,18 +94,22 @@ class LensScorer:
     def score(self, articles: list[Article], *, batch_tokens: int) -> list[ScoredArticle]:
         """Score articles; windows of like length share a batch, whichever article they are of."""
         encoded = self._encoder.encode(articles)
-        windows: list[tuple[int, Window]] = [
-            (index, window)
+        windows = [
+            _OwnedWindow(index, window)
             for index, article in enumerate(encoded)
             for window in self._encoder.pack(article.token_ids)
         ]
-        windows.sort(key=lambda item: len(item[1].token_ids))
         rows: list[list[tuple[SegmentSums, list[int]]]] = [[] for _ in articles]
-        for batch in _batches(windows, batch_tokens):
-            tokens = self._encoder.batch([window for _, window in batch])
+        for batch in plan_batches(
+            windows, batch_tokens=batch_tokens, longest=self._encoder.capacity + 2
+        ):
+            tokens = self._encoder.batch(
+                [item.window for item in batch.items], batch.rows, batch.width
+            )
             sums = segment_sums(self._session.run(tokens), tokens.segment_starts, self._n_topics)
             first = 0
-            for index, window in batch:
+            for item in batch.items:
+                index, window = item.article, item.window
                 last = first + len(window.segments)
                 part = SegmentSums(
                     presence=sums.presence[first:last],
@@ -216,12 +235,24 @@ class Classifier:
         Raises:
             DataError: If an article holds no text.
         """
-        stream = iter(articles)
-        while chunk := [_article(item) for item in islice(stream, CHUNK_ARTICLES)]:
+        for chunk in _chunks(map(_article, articles)):
             for article, scored in zip(
                 chunk, self._scorer.score(chunk, batch_tokens=batch_tokens), strict=True
             ):
                 yield decode(article, scored, self.schema, self.manifest, self.thresholds)
+
+
+def _chunks(articles: Iterable[Article]) -> Iterator[list[Article]]:
+    chunk: list[Article] = []
+    characters = 0
+    for article in articles:
+        chunk.append(article)
+        characters += len(article.text) + len(article.title or "")
+        if len(chunk) == CHUNK_ARTICLES or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def _article(item: str | Article | Mapping[str, Any]) -> Article:
@@ -235,18 +266,3 @@ def _article(item: str | Article | Mapping[str, Any]) -> Article:
 
 def _refuse(faults: list[Any]) -> Article:
     raise DataError(faults)
-
-
-def _batches(
-    windows: list[tuple[int, Window]], batch_tokens: int
-) -> Iterator[list[tuple[int, Window]]]:
-    """Cut sorted windows into batches of at most `batch_tokens`, padding included."""
-    batch: list[tuple[int, Window]] = []
-    for item in windows:
-        width = len(item[1].token_ids) + 2
-        if batch and width * (len(batch) + 1) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch

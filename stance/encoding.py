@@ -51,15 +51,20 @@ class Window:
     token_ids: list[int]
     segments: tuple[Segment, ...]
 
+    @property
+    def width(self) -> int:
+        """Tokens with the frame of two special tokens."""
+        return len(self.token_ids) + 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TokenBatch:
     """Windows as arrays.
 
     Attributes:
-        input_ids: Shape (windows, tokens), with the special tokens, padded.
-        attention_mask: Shape (windows, tokens); 1 for tokens, 0 for padding.
-        content_mask: Shape (windows, tokens); True for tokens of the text.
+        input_ids: Shape (rows, tokens), with the special tokens, padded.
+        attention_mask: Shape (rows, tokens); 1 for tokens, 0 for padding.
+        content_mask: Shape (rows, tokens); True for tokens of the text.
         segment_starts: Shape (segments,); first token of each segment among the content tokens
             taken row by row. Segments lie side by side and cover all of them.
     """
@@ -142,20 +147,30 @@ class ArticleEncoder:
         if ids:
             yield Window(ids, tuple(segments))
 
-    def batch(self, windows: Sequence[Window]) -> TokenBatch:
-        """Frame and pad windows to the longest of them."""
-        width = max((len(window.token_ids) for window in windows), default=0) + 2
+    def batch(
+        self, windows: Sequence[Window], rows: int | None = None, width: int = 0
+    ) -> TokenBatch:
+        """Frame and pad windows.
+
+        Args:
+            windows: In the order of their rows.
+            rows: Rows of the arrays, at least as many as windows; None for as many.
+            width: Columns of the arrays at least; more where a window needs more.
+        """
+        width = max([width, 2, *(window.width for window in windows)])
+        shape = (len(windows) if rows is None else rows, width)
         # The mask hides what stands behind a window; any known id will do.
-        input_ids = np.full((len(windows), width), self._last, dtype=np.int64)
-        attention_mask = np.zeros((len(windows), width), dtype=np.int64)
-        content_mask = np.zeros((len(windows), width), dtype=np.bool_)
+        input_ids = np.full(shape, self._last, dtype=np.int64)
+        attention_mask = np.zeros(shape, dtype=np.int64)
+        content_mask = np.zeros(shape, dtype=np.bool_)
+        # A row without a window reads its frame: attention to nothing at all is undefined.
+        input_ids[:, 0] = self._first
+        attention_mask[:, :2] = 1
         starts: list[int] = []
         offset = 0
         for row, window in enumerate(windows):
             length = len(window.token_ids)
-            input_ids[row, 0] = self._first
             input_ids[row, 1 : length + 1] = window.token_ids
-            input_ids[row, length + 1] = self._last
             attention_mask[row, : length + 2] = 1
             content_mask[row, 1 : length + 1] = True
             starts.extend(offset + segment.start for segment in window.segments)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stance.artifact import load_artifact
-from stance.classifier import CHUNK_ARTICLES, Classifier, LensScorer
+from stance.classifier import CHUNK_ARTICLES, CHUNK_CHARACTERS, Classifier, LensScorer
 from stance.errors import DataError, ModelError, UsageError
 from stance.predictions import Prediction
 from stance.records import Article
@@ -215,6 +215,13 @@ def test_a_stream_keeps_its_order_and_reads_little_ahead(classifier: Classifier)
     assert [prediction.id for prediction in received] == [str(i) for i in range(len(group))]
     for index in range(0, len(group), 23):
         assert_same(received[index], classifier.predict(group[index]))
+
+
+def test_few_long_articles_are_read_ahead(classifier: Classifier) -> None:
+    text = long_text("The end.", n_words=8_000)
+    source = Counting([text] * 12)
+    for received, _ in enumerate(classifier.predict_many(source), start=1):
+        assert (source.taken - received) * len(text) < CHUNK_CHARACTERS
 
 
 def test_an_empty_stream_gives_nothing(classifier: Classifier) -> None:

@@ -137,6 +137,26 @@ def test_batches_frame_and_pad(ids: list[list[int]], width: int) -> None:
         assert np.flatnonzero(batch.content_mask[row]).tolist() == list(range(1, length + 1))
 
 
+@given(ids=sentence_ids, width=widths, rows=st.integers(0, 5), columns=st.integers(0, 30))
+def test_a_batch_of_a_given_shape_holds_the_same_windows(
+    ids: list[list[int]], width: int, rows: int, columns: int
+) -> None:
+    encoder = tiny.encoder(width)
+    windows = list(encoder.pack(ids))
+    plain = encoder.batch(windows)
+    n, longest = plain.input_ids.shape
+    wide = encoder.batch(windows, n + rows, columns)
+    assert wide.input_ids.shape == (n + rows, max(longest, columns))
+    assert wide.segment_starts.tolist() == plain.segment_starts.tolist()
+    assert (
+        wide.input_ids[wide.content_mask].tolist() == plain.input_ids[plain.content_mask].tolist()
+    )
+    assert wide.attention_mask[:n].sum() == plain.attention_mask.sum()
+    # Rows of padding are read as empty texts, whose frame attends to itself.
+    assert wide.input_ids[n:, :2].tolist() == [[CLS, SEP]] * rows
+    assert wide.attention_mask[n:].sum() == 2 * rows
+
+
 @given(ids=sentence_ids, width=widths)
 def test_segment_starts_cut_the_content_tokens_into_segments(
     ids: list[list[int]], width: int

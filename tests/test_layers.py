@@ -19,7 +19,7 @@ ORDER = (
     ("stance.records", "stance.predictions", "stance.rows"),
     ("stance.tables", "stance.writers", "stance.formats", "stance.hub"),
     ("stance.dataset", "stance.duplicates", "stance.splits", "stance.statistics"),
-    ("stance.encoding", "stance.artifact"),
+    ("stance.encoding", "stance.artifact", "stance.batching"),
     (
         "stance.evaluation.calibration",
         "stance.evaluation.evidence",
