@@ -9,10 +9,12 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="the benchmarks lie in the checkout alone")
 
-from benchmarks import mams, newsmtsc
+from benchmarks import mams, newsmtsc, semeval
 from benchmarks.runs import figures_table, main, means, write_dataset
 from stance.dataset import load_records
 from stance.errors import DataError, UsageError
+from stance.evaluation import evaluate
+from stance.predictions import Finding, Prediction
 from stance.records import Record
 from stance.splits import Splits
 
@@ -50,9 +52,25 @@ def mtsc_folder(folder: Path, **changes: object) -> Path:
     return folder
 
 
+def semeval_folder(folder: Path, labels: str = "2\n1\n") -> Path:
+    for target in semeval.TARGETS:
+        (folder / target).mkdir(parents=True)
+        for part in semeval.SPLITS.values():
+            # A line separator of Unicode within a tweet is no end of a line.
+            (folder / target / f"{part}_text.txt").write_text(
+                "We need it \u2028now\nNever again\n", encoding="utf-8"
+            )
+            (folder / target / f"{part}_labels.txt").write_text(labels, encoding="utf-8")
+    return folder
+
+
 @pytest.mark.parametrize(
     ("convert", "make", "n"),
-    [(mams.convert, mams_folder, 6), (newsmtsc.convert, mtsc_folder, 8)],
+    [
+        (mams.convert, mams_folder, 6),
+        (newsmtsc.convert, mtsc_folder, 8),
+        (semeval.convert, semeval_folder, 30),
+    ],
 )
 def test_what_is_converted_loads_as_labelled_data(
     convert: object, make: object, n: int, tmp_path: Path
@@ -130,6 +148,48 @@ def test_lines_that_are_not_newsmtsc_are_refused(
         newsmtsc.convert(mtsc_folder(tmp_path, **change))
     assert "train-rw.jsonl:1" in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_tweets_carry_their_target(tmp_path: Path) -> None:
+    parts = semeval.convert(semeval_folder(tmp_path)).parts
+    found = [(r.labels[0].topic, r.labels[0].stance) for r in parts["test"]]
+    assert found == [(t, s) for t in semeval.TARGETS for s in ("favor", "against")]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ("2\n", "as many lines as train_text.txt, 2, found 1"),
+        ("2\n3\n", "train_labels.txt:2: expected 0, 1 or 2"),
+    ],
+)
+def test_tweets_without_a_label_are_refused(labels: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        semeval.convert(semeval_folder(tmp_path, labels))
+    assert words in str(caught.value)
+
+
+def test_f_avg_is_the_mean_of_favor_and_against_over_all_targets(tmp_path: Path) -> None:
+    records = semeval.convert(semeval_folder(tmp_path, "2\n1\n")).parts["test"]
+    # Every second tweet is against; the answer is always "favor".
+    predictions = []
+    for record in records:
+        topic = record.labels[0].topic
+        sure = Finding(
+            topic=topic,
+            probability=1.0,
+            stance="favor",
+            stance_probabilities={"none": 0.0, "against": 0.0, "favor": 1.0},
+            uncertain=False,
+            evidence=(),
+        )
+        scores = dict.fromkeys(semeval.TARGETS, 0.0) | {topic: 1.0}
+        predictions.append(Prediction(id=record.id, topics=(sure,), scores=scores))
+    found = semeval.figures(evaluate(records, predictions, semeval.SCHEMA, resamples=0))
+    assert found["F1 favor"] == pytest.approx(2 / 3)
+    assert found["F1 against"] == 0
+    assert found["F_avg"] == pytest.approx(1 / 3)
+    assert found["accuracy"] == 0.5
 
 
 def test_convert_only_stops_before_training(
