@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ def train(
         raise UsageError("--device cuda: torch finds no CUDA device; leave the option out")
     splits = splits or make_splits(dataset.records, seed=settings.seed)
     parts = {name: splits.select(dataset, name) for name in splits.splits}
+    if "train" in parts:
+        parts["train"] = draw_share(parts["train"], settings.train_share, settings.seed)
     check_teachable(dataset, parts)
     data = {
         "digest": dataset.digest,
@@ -167,6 +170,18 @@ def train(
             )
     shutil.rmtree(work, ignore_errors=True)
     return TrainingReport(path=out, best_epoch=result.best_epoch, reports=reports)
+
+
+def draw_share(records: Sequence[Record], share: float, seed: int) -> list[Record]:
+    """A random share of records, in their order; a larger share holds all of a smaller one.
+
+    Args:
+        records: Any number.
+        share: In (0, 1].
+        seed: Of the draw.
+    """
+    order = np.random.default_rng(seed).permutation(len(records))
+    return [records[index] for index in sorted(order[: math.ceil(share * len(records))])]
 
 
 def check_teachable(dataset: Dataset, parts: Mapping[str, Sequence[Record]]) -> None:

@@ -65,6 +65,10 @@ class TrainingSettings(BaseModel):
     label_smoothing: float = Field(0.05, ge=0, lt=0.5)
     """On stance: training texts are clearer than real ones, which makes a model too sure."""
 
+    train_share: float = Field(1.0, gt=0, le=1)
+    """Share of the training texts that is used, drawn by the seed: for quick runs, and to see by a
+    learning curve whether more texts would help."""
+
     joined_share: float = Field(0.25, ge=0, le=2)
     """Texts joined from two to four others, added per epoch, as a share of the corpus: most
     labelled texts are short and carry one topic, real articles are long and carry several."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stance.artifact import MANIFEST, load_artifact
 from stance.classifier import Classifier, LensScorer
@@ -24,7 +27,7 @@ from stance.records import Article, Label, Record
 from stance.schema import Schema, Stance, Topic
 from stance.splits import Splits, make_splits
 from training import api, package
-from training.api import check_teachable, train
+from training.api import check_teachable, draw_share, train
 from training.corpus import make_examples
 from training.loop import LoopResult, score_examples
 from training.network import LensModel
@@ -362,6 +365,17 @@ def test_splits_without_train_or_validation_are_refused(parts: tuple[str, ...]) 
     data = taught(20, both)
     with pytest.raises(UsageError, match="expected texts in train and validation, found"):
         check_teachable(data, dict.fromkeys(parts, data.records))
+
+
+@given(n=st.integers(1, 60), one=st.floats(0.01, 1), other=st.floats(0.01, 1))
+def test_a_larger_share_holds_the_smaller_one(n: int, one: float, other: float) -> None:
+    records = [Record(id=str(i), article=Article(id=str(i), text="x"), labels=()) for i in range(n)]
+    small, large = (draw_share(records, share, 3) for share in sorted([one, other]))
+    assert len(small) == math.ceil(min(one, other) * n)
+    places = [int(record.id) for record in small]
+    assert places == sorted(set(places))
+    assert {record.id for record in small} <= {record.id for record in large}
+    assert draw_share(records, 1.0, 3) == records
 
 
 def test_the_report_says_where_the_model_is_and_how_good(tiny_model: Path) -> None:
