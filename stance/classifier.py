@@ -157,7 +157,9 @@ class Classifier:
     def __init__(
         self, artifact: Artifact, scorer: Scorer, *, precision: float | None = None
     ) -> None:
-        self._artifact, self._scorer = artifact, scorer
+        self._scorer = scorer
+        # Not the artifact itself: the bytes of its files are no longer needed, and are many.
+        self._path, self._digest = artifact.path, artifact.digest
         self.schema: Schema = artifact.schema
         self.manifest: Manifest = artifact.manifest
         self.thresholds: dict[str, float] = {
@@ -202,12 +204,12 @@ class Classifier:
     @property
     def digest(self) -> str:
         """Identifies the model's answers: same digest, same labels."""
-        return self._artifact.digest
+        return self._digest
 
     @property
     def path(self) -> Path:
         """Where the model was loaded from."""
-        return self._artifact.path
+        return self._path
 
     def predict(self, article: str | Article | Mapping[str, Any]) -> Prediction:
         """Read one article.
