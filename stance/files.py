@@ -68,7 +68,7 @@ def replacing(
     if mode == "w":
         text = {"encoding": encoding or "utf-8", "newline": "\n" if newline is None else newline}
     target = Path(os.path.realpath(path))
-    with _worded(path):
+    with worded(path):
         if target.is_dir():
             raise UsageError(f"{path}: expected a file to write, found a folder")
         if target.exists() and not target.is_file():
@@ -77,18 +77,27 @@ def replacing(
             return
     aside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
     try:
-        with _worded(path, aside):
+        with worded(path, aside):
             with aside.open(mode.replace("w", "x"), **text) as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            if target.exists():
-                shutil.copymode(target, aside)
-            os.replace(aside, target)
-            _sync_folder(target.parent)
+            put_in_place(aside, target)
     finally:
         with suppress(OSError):
             aside.unlink()
+
+
+def put_in_place(aside: Path, target: Path) -> None:
+    """Let a file that is whole and on the disk take the place, and the mode, of another.
+
+    Raises:
+        OSError: If that cannot be done; then the old file stays.
+    """
+    if target.exists():
+        shutil.copymode(target, aside)
+    os.replace(aside, target)
+    _sync_folder(target.parent)
 
 
 def write_texts(files: Mapping[Path, str]) -> None:
@@ -125,7 +134,7 @@ def replacing_folder(path: str | Path, *, marker: str | None = "manifest.json") 
         StanceError: If the folder cannot be written.
     """
     target = Path(os.path.realpath(path))
-    with _worded(path):
+    with worded(path):
         if target.exists() and not target.is_dir():
             raise UsageError(f"{path}: expected a folder to write, found a file")
         if (
@@ -143,7 +152,7 @@ def replacing_folder(path: str | Path, *, marker: str | None = "manifest.json") 
     aside = target.with_name(f".{target.name[:100]}.{mark}.part")
     old = target.with_name(f".{target.name[:100]}.{mark}.old")
     try:
-        with _worded(path, aside):
+        with worded(path, aside):
             aside.mkdir()
             yield aside
             _sync_tree(aside)
@@ -167,8 +176,16 @@ def _swap(new: Path, target: Path, old: Path) -> None:
 
 
 @contextmanager
-def _worded(path: str | Path, aside: Path | None = None) -> Iterator[None]:
-    """Turn the OSErrors of our own file into a sentence; those of other files pass through."""
+def worded(path: str | Path, aside: Path | None = None) -> Iterator[None]:
+    """Turn the OSErrors of a file that the block writes into a sentence.
+
+    Args:
+        path: The file as the user named it.
+        aside: Where it is written until it takes its place.
+
+    Raises:
+        StanceError: For an OSError of `path` or `aside`; those of other files pass through.
+    """
     try:
         yield
     except OSError as error:
