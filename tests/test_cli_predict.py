@@ -17,7 +17,7 @@ from cli_support import FakeClassifier, run, use_fake
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stance import classifier
+from stance import batching
 from stance.cli import display, predict, sources
 from stance.errors import UsageError
 from stance.predictions import FaultyInput, Prediction
@@ -55,7 +55,7 @@ def test_answers_stand_in_the_order_of_the_input(
     kinds: list[bool], ahead: int, chunk: int, keep: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "CHUNK_ARTICLES", chunk)
+        patch.setattr(batching, "CHUNK_ARTICLES", chunk)
         got = list(predict.answers(FakeClassifier(ahead), items_of(kinds), keep=keep))
     assert [item.id for item in got] == [str(index) for index in range(len(kinds))]
     assert [isinstance(item, Prediction) for item in got] == kinds
@@ -77,7 +77,7 @@ def test_no_more_is_read_than_is_predicted_together(
             yield item
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "CHUNK_ARTICLES", chunk)
+        patch.setattr(batching, "CHUNK_ARTICLES", chunk)
         for done, _ in enumerate(predict.answers(FakeClassifier(ahead), reading(), keep=False)):
             assert read - done <= chunk
 
@@ -99,7 +99,7 @@ def test_known_answers_are_left_out_and_the_others_are_the_same(
     done = data.draw(st.integers(0, len(kinds)))
     fake = Together()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "CHUNK_ARTICLES", chunk)
+        patch.setattr(batching, "CHUNK_ARTICLES", chunk)
         whole = list(predict.answers(Together(), items_of(kinds), keep=True))
         rest = list(predict.answers(fake, items_of(kinds), keep=True, done=done))
         with pytest.raises(UsageError, match="whose answers are kept"):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from enum import StrEnum
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -169,7 +169,7 @@ def answers(
 ) -> Iterator[Answer]:
     """Predict articles; faulty inputs keep their place among them.
 
-    Memory holds the items that the classifier reads together, 64 at most.
+    Memory holds the items that the classifier reads together, see `stance.batching.cut_stream`.
 
     Args:
         classifier: Reads the articles.
@@ -180,13 +180,19 @@ def answers(
     Raises:
         UsageError: If there are fewer items than known answers.
     """
-    from stance.classifier import CHUNK_ARTICLES
+    from stance.batching import cut_stream
+    from stance.classifier import length_of
 
-    stream = iter(items)
-    # What is read together begins at the same items as in a run that was not stopped, since the
-    # last digit of a probability may depend on the company in which a text is read.
-    passed = sum(1 for _ in islice(stream, done - done % CHUNK_ARTICLES))
-    while chunk := list(islice(stream, CHUNK_ARTICLES)):
+    def length(item: Article | FaultyInput) -> int:
+        return length_of(item) if isinstance(item, Article) else 0
+
+    passed = 0
+    # What is read together is the same as in a run that was not stopped, since the last digit of a
+    # probability may depend on the company in which a text is read.
+    for chunk in cut_stream(items, length):
+        if passed + len(chunk) <= done:
+            passed += len(chunk)
+            continue
         predictions = classifier.predict_many(
             item if keep else replace(item, extra={}) for item in chunk if isinstance(item, Article)
         )
