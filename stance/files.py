@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from stance.asides import aside, is_aside, swap_in
 from stance.errors import StanceError, UsageError
 
 _DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EPIPE}
@@ -75,17 +75,12 @@ def replacing(
             with target.open(mode, **text) as stream:
                 yield stream
             return
-    aside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        with worded(path, aside):
-            with aside.open(mode.replace("w", "x"), **text) as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            put_in_place(aside, target)
-    finally:
-        with suppress(OSError):
-            aside.unlink()
+    with worded(path), aside(target) as made:
+        with made.open(mode, **text) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        put_in_place(made, target)
 
 
 def put_in_place(aside: Path, target: Path) -> None:
@@ -148,43 +143,20 @@ def replacing_folder(path: str | Path, *, marker: str | None = "manifest.json") 
                 "replaced, found other files; name another folder"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(4)
-    aside = target.with_name(f".{target.name[:100]}.{mark}.part")
-    old = target.with_name(f".{target.name[:100]}.{mark}.old")
-    try:
-        with worded(path, aside):
-            aside.mkdir()
-            yield aside
-            _sync_tree(aside)
-            _swap(aside, target, old)
-            _sync_folder(target.parent)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _swap(new: Path, target: Path, old: Path) -> None:
-    if target.exists():
-        os.rename(target, old)
-    try:
-        os.rename(new, target)
-    except OSError:
-        if old.exists():
-            os.rename(old, target)
-        raise
+    with worded(path), aside(target, folder=True) as made:
+        yield made
+        _sync_tree(made)
+        swap_in(made, target)
+        _sync_folder(target.parent)
 
 
 @contextmanager
-def worded(path: str | Path, aside: Path | None = None) -> Iterator[None]:
+def worded(path: str | Path) -> Iterator[None]:
     """Turn the OSErrors of a file that the block writes into a sentence.
 
-    Args:
-        path: The file as the user named it.
-        aside: Where it is written until it takes its place.
-
     Raises:
-        StanceError: For an OSError of `path` or `aside`; those of other files pass through.
+        StanceError: For an OSError of `path`, or of what is written aside for it; those of other
+            files pass through.
     """
     try:
         yield
@@ -192,10 +164,8 @@ def worded(path: str | Path, aside: Path | None = None) -> Iterator[None]:
         # A failed write carries no file name, only its cause; so does a lost connection.
         ours = error.errno in _DISK
         if error.filename is not None:
-            named = Path(os.fsdecode(error.filename))
-            ours = named in {Path(path), Path(os.path.realpath(path)), aside} or (
-                aside is not None and named.is_relative_to(aside)
-            )
+            named, target = Path(os.fsdecode(error.filename)), Path(os.path.realpath(path))
+            ours = named in {Path(path), target} or is_aside(named, target)
         if not ours:
             raise
         raise StanceError(f"{path}: cannot be written: {reason(error)}") from error

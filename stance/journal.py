@@ -169,7 +169,7 @@ class Journal:
         Raises:
             StanceError: If the output cannot be written; the answers stay.
         """
-        with worded(self._target, self.part):
+        with worded(self.part):
             os.fsync(self._stream.fileno())
             if ending_to_write(self._target) in _SAME_LINES:
                 self._let_go()

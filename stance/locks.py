@@ -10,8 +10,16 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-# Some network and user-space file systems know no locks; a run there must not fail for that.
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+# Some network and user-space file systems know no locks, or none on what is opened for reading
+# (EBADF); a run there must not fail for that.
+_NO_LOCKS = {
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EINVAL,
+    errno.EBADF,
+}
 # Windows keeps other handles from reading a locked byte, so one is taken that no file reaches soon.
 _FAR_BYTE = 2**31 - 2
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crash_support import at_every_step
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import any_text, predictions, schemas
@@ -131,6 +132,38 @@ def test_whatever_is_answered_comes_through_the_journal(data: st.DataObject) -> 
         stop_after(path, rows[:stop])
         assert go_on(path, rows, schema) == stop
         assert content(Path(folder)) == {path.name: whole_bytes(ending, rows, schema)}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("ending", [".jsonl", ".csv"])
+def test_whatever_step_a_process_dies_at_the_next_one_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    path = tmp_path / f"out{ending}"
+    rows = ROWS[:2]
+    lines, output = whole_bytes(".jsonl", rows, SCHEMA), whole_bytes(ending, rows, SCHEMA)
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    seen: set[tuple[int, bool]] = set()
+
+    def act() -> None:
+        if not is_complete(path):
+            go_on(path, rows)
+
+    def check() -> None:
+        left = part_of(path).read_bytes() if part_of(path).exists() else b""
+        assert lines.startswith(left)
+        if path.exists():
+            assert path.read_bytes() == output
+        seen.add((left.count(b"\n"), path.exists()))
+        act()
+        assert content(tmp_path) == {path.name: output}
+        path.unlink()
+
+    at_every_step(act, check)
+    assert content(tmp_path) == {path.name: output}
+    # A renamed journal is never there beside the output.
+    both = {(len(rows), True)} if ending == ".csv" else set()
+    assert seen == {(0, True), *((count, False) for count in range(len(rows) + 1))} | both
 
 
 def test_a_line_that_is_no_json_is_cut_off_with_all_behind_it(tmp_path: Path) -> None:
