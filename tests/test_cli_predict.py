@@ -107,7 +107,8 @@ def test_known_answers_are_left_out_and_the_others_are_the_same(
     assert rest == whole[done:]
 
 
-def test_known_answers_are_not_made_again() -> None:
+def test_known_answers_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "CHUNK_ARTICLES", 64)
     fake = Together()
     list(predict.answers(fake, items_of([True] * 200), keep=False, done=130))
     assert fake.read == 200 - 128

@@ -305,6 +305,7 @@ def test_a_pipe_whose_reader_went_away_is_one_sentence(
 FAKE = (
     "import sys; sys.path.insert(0, 'tests');"
     "import cli_support as c; from stance.cli import predict, main;"
+    "from stance import batching; batching.CHUNK_ARTICLES = 64;"
     "predict.load_classifier = lambda *a, **k: {fake};"
     "{first}"
     "sys.exit(main.main())"
