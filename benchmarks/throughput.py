@@ -122,12 +122,13 @@ def _parser() -> argparse.ArgumentParser:
         ("batch-tokens", 2_048, "as for Classifier.predict_many"),
     ):
         parser.add_argument(
-            f"--{name}", type=_positive, default=default, help=f"{words}; default: %(default)s"
+            f"--{name}", type=positive, default=default, help=f"{words}; default: %(default)s"
         )
     return parser
 
 
-def _positive(word: str) -> int:
+def positive(word: str) -> int:
+    """A count that a user gave, as argparse wants it."""
     if not word.isdecimal() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {word!r}")
     return int(word)
