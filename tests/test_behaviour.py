@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli_support import SCHEMA, FakeClassifier
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import any_text
 
@@ -33,7 +33,7 @@ from benchmarks.behaviour.checks import (
     template_cases,
 )
 from benchmarks.behaviour.countries import GROUPS, Country, draw_swap, swap_names, with_an
-from benchmarks.behaviour.templates import ACCUSATION, CONTRASTS, fill
+from benchmarks.behaviour.templates import ACCUSATION, CONTRASTS, Contrast, fill
 from stance.dataset import load_records
 from stance.errors import ModelError
 from stance.predictions import Prediction
@@ -73,6 +73,14 @@ PERTURBATIONS = (
 
 def whole(article: Article) -> str:
     return f"{article.title}\n{article.text}"
+
+
+@pytest.mark.parametrize("perturb", PERTURBATIONS)
+@given(seed=seeds)
+def test_there_is_something_to_change(perturb: change.Perturbation, seed: int) -> None:
+    # The properties below hold of perturbations that do nothing, too.
+    article = Article(title="New visa talks", text=" ".join(PIECES) + " wrapped" * 9)
+    assert perturb(article, seed) != article
 
 
 @pytest.mark.parametrize("perturb", PERTURBATIONS)
@@ -200,7 +208,7 @@ def test_numbers_keep_their_digits_in_number_and_all_else(article: Article, seed
     assert re.sub(r"[0-9]", "#", before) == re.sub(r"[0-9]", "#", after)
 
 
-@given(seeds, st.integers(2, 999_999))
+@given(seeds, st.integers(2, 999_999) | st.integers(1900, 2099))
 def test_a_number_stays_of_its_size(seed: int, number: int) -> None:
     changed = change.other_numbers(Article(text=f"about {number} votes"), seed).text.split()[1]
     assert changed != "1"
@@ -257,9 +265,14 @@ def test_whitespace_changes_where_it_should(seed: int) -> None:
     assert "  " in change.double_spaces(article, seed).text
     lines = change.line_breaks(article, seed).text.splitlines()
     assert [line for line in lines if line] == [it.text for it in split_sentences(article.text)]
-    wrapped = change.wrapped_lines(article, seed).text.splitlines()
-    assert len(wrapped) == 4
-    assert max(map(len, wrapped)) <= 72
+    close = Article(text="One!Two is here. Three.")
+    assert change.line_breaks(close, seed).text.split("\n")[0] == "One!Two is here."
+
+
+def test_lines_are_wrapped_to_72_columns_and_long_words_stay_whole() -> None:
+    line, link = "four six " * 8, "x" * 80
+    changed = change.wrapped_lines(Article(text=f"{line}{line}{link} y"), 0).text
+    assert changed.split("\n") == [line[:-1], line[:-1], link, "y"]
 
 
 @given(articles, seeds)
@@ -329,10 +342,11 @@ def test_each_topic_and_stance_has_templates_enough() -> None:
     assert len(set(texts)) == len(texts)
 
 
-@given(st.sampled_from(CONTRASTS), seeds)
-def test_filled_templates_are_sentences(contrast: object, seed: int) -> None:
-    pairs = list(fill(contrast, seed, 5))  # type: ignore[arg-type]
-    assert pairs == list(fill(contrast, seed, 5))  # type: ignore[arg-type]
+@pytest.mark.parametrize("contrast", CONTRASTS, ids=lambda contrast: contrast.first)
+@given(seed=seeds)
+def test_filled_templates_are_sentences(contrast: Contrast, seed: int) -> None:
+    pairs = list(fill(contrast, seed, 5))
+    assert pairs == list(fill(contrast, seed, 5))
     assert 1 <= len(pairs) == len(set(pairs)) <= 5
     for first, second in pairs:
         assert first != second
@@ -351,13 +365,15 @@ def record(name: str, text: str, *labels: Label, **fields: str) -> Record:
 
 
 RIVERS = Label(topic="rivers", stance="positive", evidence=("The rivers rose.",))
+BRIDGES = Label(topic="bridges", stance="negative")
 LONG = "Bakers in the old town sold more bread than ever before on a long and sunny market day"
 NEWS = (
-    record("a", "The rivers rose.", RIVERS, kind="headline", pair="p"),
+    record("a", "The rivers rose.", RIVERS, BRIDGES, kind="headline", pair="p"),
     record(
         "b",
         "The bad rivers rose in 14 towns. It was late.",
         Label(topic="rivers", stance="negative"),
+        BRIDGES,
         title="Bad rivers",
         pair="p",
     ),
@@ -571,10 +587,3 @@ def test_the_command_words_its_errors(
     with pytest.raises(SystemExit):
         command.main(["--texts", "0"])
     assert "expected a whole number above 0" in capsys.readouterr().err
-
-
-@given(articles)
-def test_strategies_find_something_to_change(article: Article) -> None:
-    """The properties above would hold of perturbations that do nothing; see that there is work."""
-    assume(re.search(r"Moscow|Poles", article.text))
-    assert change.other_countries(article, 1) != article
