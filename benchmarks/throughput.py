@@ -10,23 +10,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from stance.classifier import Classifier
-    from stance.records import Article
-
-SEEDS = Path(__file__).resolve().parent.parent / "seeds"
-WORDS = 400
-"""Words of an article put together from seeds/: about 500 tokens."""
+from benchmarks.measuring import peak_megabytes, positive, time_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +71,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from stance.errors import StanceError
 
     imported = time.perf_counter()
+    from benchmarks.texts import SEEDS, count_tokens, joined_articles, read_articles
+
     try:
+        loading = time.perf_counter()
         classifier = Classifier.from_pretrained(options.model, threads=options.threads)
         loaded = time.perf_counter()
         if options.data is None:
             articles = joined_articles(SEEDS, options.articles)
         else:
             articles = list(islice(read_articles(options.data), options.articles))
-        seconds = tuple(time_runs(classifier, articles, options.runs, options.batch_tokens))
+        batch_tokens = options.batch_tokens
+        seconds = tuple(
+            time_runs(
+                lambda: sum(
+                    1 for _ in classifier.predict_many(articles, batch_tokens=batch_tokens)
+                ),
+                options.runs,
+            )
+        )
     except StanceError as error:
         print(error, file=sys.stderr)
         return error.exit_status
+    peak = peak_megabytes()
+    window_tokens = classifier.manifest.window_tokens
+    tokens = (
+        None if window_tokens is None else count_tokens(classifier.path, window_tokens, articles)
+    )
     measurement = Measurement(
         import_seconds=imported - started,
-        load_seconds=loaded - imported,
+        load_seconds=loaded - loading,
         run_seconds=seconds,
         articles=len(articles),
-        peak_megabytes=peak_megabytes(),
-        tokens=count_tokens(classifier, articles),
+        peak_megabytes=peak,
+        tokens=tokens,
     )
     print(f"{classifier.path}, {options.threads} threads")
     print()
@@ -122,112 +129,9 @@ def _parser() -> argparse.ArgumentParser:
         ("batch-tokens", 2_048, "as for Classifier.predict_many"),
     ):
         parser.add_argument(
-            f"--{name}", type=_positive, default=default, help=f"{words}; default: %(default)s"
+            f"--{name}", type=positive, default=default, help=f"{words}; default: %(default)s"
         )
     return parser
-
-
-def _positive(word: str) -> int:
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {word!r}")
-    return int(word)
-
-
-def joined_articles(folder: Path, n_articles: int) -> list[Article]:
-    """Articles of about 500 tokens, put together from labelled texts; always the same ones.
-
-    Args:
-        folder: Holds files of labelled texts (`.jsonl`).
-        n_articles: How many; texts are used again where there are too few.
-
-    Raises:
-        UsageError: If the folder holds none.
-    """
-    from stance.errors import UsageError
-    from stance.formats import read_rows
-    from stance.records import Article
-
-    # Bare texts, not records: what the benchmark itself holds counts in the peak memory.
-    files = sorted(folder.glob("*.jsonl"))
-    texts = [row.data["text"] for file in files for row in read_rows(file) if row.data]
-    if not texts:
-        raise UsageError(f"{folder}: expected labelled texts (.jsonl), found none; name --data")
-    random.Random(0).shuffle(texts)
-    place = 0
-    articles = []
-    for number in range(n_articles):
-        parts: list[str] = []
-        words = 0
-        while words < WORDS:
-            parts.append(texts[place % len(texts)])
-            words += len(parts[-1].split())
-            place += 1
-        articles.append(Article(id=str(number), text="\n\n".join(parts)))
-    return articles
-
-
-def read_articles(source: str) -> Iterator[Article]:
-    """Articles of a file or a folder.
-
-    Raises:
-        UsageError: If there are none, or a file cannot be opened.
-        DataError: If one cannot be read.
-    """
-    from stance.cli.sources import find_sources, read_sources
-    from stance.errors import DataError, Fault, UsageError
-    from stance.records import Article
-
-    count = 0
-    for item in read_sources(find_sources([source])):
-        if not isinstance(item, Article):
-            fault = Fault(file=source, line=item.line, expected="an article", found=item.error)
-            raise DataError([fault])
-        count += 1
-        yield item
-    if not count:
-        raise UsageError(f"--data {source}: expected articles, found none")
-
-
-def time_runs(
-    classifier: Classifier, articles: Sequence[Article], runs: int, batch_tokens: int
-) -> Iterator[float]:
-    """Seconds of each run over all articles; a first one, which warms up, is not counted."""
-    for number in range(runs + 1):
-        started = time.perf_counter()
-        _exhaust(classifier.predict_many(articles, batch_tokens=batch_tokens))
-        if number:
-            yield time.perf_counter() - started
-
-
-def _exhaust(items: Iterable[object]) -> None:
-    for _ in items:
-        pass
-
-
-def count_tokens(classifier: Classifier, articles: Sequence[Article]) -> int | None:
-    """Tokens of all articles as the model's tokenizer cuts them; None if it has none."""
-    from tokenizers import Tokenizer
-
-    from stance.classifier import TOKENIZER
-    from stance.encoding import ArticleEncoder
-
-    window_tokens = classifier.manifest.window_tokens
-    if window_tokens is None:
-        return None
-    tokenizer = Tokenizer.from_file(str(classifier.path / TOKENIZER))
-    encoder = ArticleEncoder(tokenizer, window_tokens=window_tokens)
-    return sum(article.n_tokens for article in encoder.encode(articles))
-
-
-def peak_megabytes() -> float | None:
-    """Largest resident memory of this process so far, in 10^6 bytes; None if nobody tells."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in kibibytes, macOS in bytes.
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 if __name__ == "__main__":

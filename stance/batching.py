@@ -1,14 +1,43 @@
-"""Windows to batches of few shapes: the engine makes code for each shape, and keeps it."""
+"""What is read together: a stream of articles in pieces, their windows in batches of few shapes.
+
+The engine makes code for every shape of a batch, and keeps it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Generic, Protocol, TypeVar
 
 WIDTH_STEP = 16
 """Widths are rounded up to a multiple of this. A smaller step pads less and makes more shapes."""
+
+CHUNK_ARTICLES = 512
+CHUNK_CHARACTERS = 200_000
+"""Articles whose windows are sorted together, until one of the two is reached: more of them save
+padding and cost memory, and the first answer waits for all of them (about two seconds)."""
+
+Piece = TypeVar("Piece")
+
+
+def cut_stream(items: Iterable[Piece], length_of: Callable[[Piece], int]) -> Iterator[list[Piece]]:
+    """Cut a stream into pieces that are read together; the same stream is cut at the same places.
+
+    Args:
+        items: Any number; one piece of them is held at a time.
+        length_of: Characters of an item.
+    """
+    piece: list[Piece] = []
+    characters = 0
+    for item in items:
+        piece.append(item)
+        characters += length_of(item)
+        if len(piece) == CHUNK_ARTICLES or characters >= CHUNK_CHARACTERS:
+            yield piece
+            piece, characters = [], 0
+    if piece:
+        yield piece
 
 
 class Sized(Protocol):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from stance.artifact import Artifact, Manifest, load_artifact, resolve_model
-from stance.batching import plan_batches
+from stance.batching import cut_stream, plan_batches
 from stance.decoding import ScoredArticle, decode, threshold_for_precision
 from stance.encoding import ArticleEncoder, EncodedArticle, Window
 from stance.errors import DataError, ModelError
@@ -29,10 +29,6 @@ from stance.schema import Schema
 from stance.wide import load_wide
 
 TOKENIZER = "tokenizer.json"
-CHUNK_ARTICLES = 512
-CHUNK_CHARACTERS = 200_000
-"""Articles whose windows are sorted together, until one of the two is reached: more of them save
-padding and cost memory, and the first answer waits for all of them (about two seconds)."""
 
 
 class Scorer(Protocol):
@@ -237,24 +233,16 @@ class Classifier:
         Raises:
             DataError: If an article holds no text.
         """
-        for chunk in _chunks(map(_article, articles)):
+        for chunk in cut_stream(map(_article, articles), length_of):
             for article, scored in zip(
                 chunk, self._scorer.score(chunk, batch_tokens=batch_tokens), strict=True
             ):
                 yield decode(article, scored, self.schema, self.manifest, self.thresholds)
 
 
-def _chunks(articles: Iterable[Article]) -> Iterator[list[Article]]:
-    chunk: list[Article] = []
-    characters = 0
-    for article in articles:
-        chunk.append(article)
-        characters += len(article.text) + len(article.title or "")
-        if len(chunk) == CHUNK_ARTICLES or characters >= CHUNK_CHARACTERS:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
+def length_of(article: Article) -> int:
+    """Characters of an article, by which a stream is cut into what is read together."""
+    return len(article.text) + len(article.title or "")
 
 
 def _article(item: str | Article | Mapping[str, Any]) -> Article:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from stance.asides import aside, is_aside, swap_in
 from stance.errors import StanceError, UsageError
 
 _DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EPIPE}
@@ -68,27 +68,31 @@ def replacing(
     if mode == "w":
         text = {"encoding": encoding or "utf-8", "newline": "\n" if newline is None else newline}
     target = Path(os.path.realpath(path))
-    with _worded(path):
+    with worded(path):
         if target.is_dir():
             raise UsageError(f"{path}: expected a file to write, found a folder")
         if target.exists() and not target.is_file():
             with target.open(mode, **text) as stream:
                 yield stream
             return
-    aside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        with _worded(path, aside):
-            with aside.open(mode.replace("w", "x"), **text) as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            if target.exists():
-                shutil.copymode(target, aside)
-            os.replace(aside, target)
-            _sync_folder(target.parent)
-    finally:
-        with suppress(OSError):
-            aside.unlink()
+    with worded(path), aside(target) as made:
+        with made.open(mode, **text) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        put_in_place(made, target)
+
+
+def put_in_place(aside: Path, target: Path) -> None:
+    """Let a file that is whole and on the disk take the place, and the mode, of another.
+
+    Raises:
+        OSError: If that cannot be done; then the old file stays.
+    """
+    if target.exists():
+        shutil.copymode(target, aside)
+    os.replace(aside, target)
+    _sync_folder(target.parent)
 
 
 def write_texts(files: Mapping[Path, str]) -> None:
@@ -125,7 +129,7 @@ def replacing_folder(path: str | Path, *, marker: str | None = "manifest.json") 
         StanceError: If the folder cannot be written.
     """
     target = Path(os.path.realpath(path))
-    with _worded(path):
+    with worded(path):
         if target.exists() and not target.is_dir():
             raise UsageError(f"{path}: expected a folder to write, found a file")
         if (
@@ -139,46 +143,29 @@ def replacing_folder(path: str | Path, *, marker: str | None = "manifest.json") 
                 "replaced, found other files; name another folder"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(4)
-    aside = target.with_name(f".{target.name[:100]}.{mark}.part")
-    old = target.with_name(f".{target.name[:100]}.{mark}.old")
-    try:
-        with _worded(path, aside):
-            aside.mkdir()
-            yield aside
-            _sync_tree(aside)
-            _swap(aside, target, old)
-            _sync_folder(target.parent)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _swap(new: Path, target: Path, old: Path) -> None:
-    if target.exists():
-        os.rename(target, old)
-    try:
-        os.rename(new, target)
-    except OSError:
-        if old.exists():
-            os.rename(old, target)
-        raise
+    with worded(path), aside(target, folder=True) as made:
+        yield made
+        _sync_tree(made)
+        swap_in(made, target)
+        _sync_folder(target.parent)
 
 
 @contextmanager
-def _worded(path: str | Path, aside: Path | None = None) -> Iterator[None]:
-    """Turn the OSErrors of our own file into a sentence; those of other files pass through."""
+def worded(path: str | Path) -> Iterator[None]:
+    """Turn the OSErrors of a file that the block writes into a sentence.
+
+    Raises:
+        StanceError: For an OSError of `path`, or of what is written aside for it; those of other
+            files pass through.
+    """
     try:
         yield
     except OSError as error:
         # A failed write carries no file name, only its cause; so does a lost connection.
         ours = error.errno in _DISK
         if error.filename is not None:
-            named = Path(os.fsdecode(error.filename))
-            ours = named in {Path(path), Path(os.path.realpath(path)), aside} or (
-                aside is not None and named.is_relative_to(aside)
-            )
+            named, target = Path(os.fsdecode(error.filename)), Path(os.path.realpath(path))
+            ours = named in {Path(path), target} or is_aside(named, target)
         if not ours:
             raise
         raise StanceError(f"{path}: cannot be written: {reason(error)}") from error

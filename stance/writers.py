@@ -34,6 +34,24 @@ class RowWriter(Protocol):
         """Write one object."""
 
 
+def ending_to_write(path: str | Path) -> str:
+    """The one of `WRITE_ENDINGS` that says how a file is written.
+
+    Raises:
+        UsageError: If the ending is none of them.
+    """
+    name = Path(path).name.lower()
+    ending = next((item for item in WRITE_ENDINGS if name.endswith(item)), None)
+    if ending is None:
+        raise UsageError(f"{path}: expected a file that ends in {listing(WRITE_ENDINGS)}")
+    return ending
+
+
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """One object as a line of JSON Lines, its line feed included."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+
+
 @contextmanager
 def open_writer(
     path: str | Path, *, schema: Schema | None = None, extra_columns: Sequence[str] = ()
@@ -50,10 +68,7 @@ def open_writer(
         UsageError: If the ending is unknown, or if a table is asked for without a schema.
         StanceError: If the file cannot be written.
     """
-    name = Path(path).name.lower()
-    ending = next((item for item in WRITE_ENDINGS if name.endswith(item)), None)
-    if ending is None:
-        raise UsageError(f"{path}: expected a file that ends in {listing(WRITE_ENDINGS)}")
+    ending = ending_to_write(path)
     if ending in {".csv", ".tsv", ".parquet"} and schema is None:
         raise UsageError(f"{path}: a table needs a schema, whose topics become columns")
     with replacing(path, "wb") as stream:
@@ -77,8 +92,7 @@ class _JsonWriter:
         self._stream = stream
 
     def write(self, row: Mapping[str, Any]) -> None:
-        line = json.dumps(row, ensure_ascii=False, allow_nan=False)
-        self._stream.write(line.encode("utf-8") + b"\n")
+        self._stream.write(json_line(row))
 
 
 class _Columns:

@@ -48,6 +48,7 @@ class FakeClassifier:
     """
 
     schema = SCHEMA
+    digest = "f" * 64
     manifest = Manifest(
         kind="baseline",
         name="fake",

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stance.artifact import load_artifact
-from stance.classifier import CHUNK_ARTICLES, CHUNK_CHARACTERS, Classifier, LensScorer
+from stance.batching import CHUNK_ARTICLES, CHUNK_CHARACTERS
+from stance.classifier import Classifier, LensScorer
 from stance.errors import DataError, ModelError, UsageError
 from stance.predictions import Prediction
 from stance.records import Article

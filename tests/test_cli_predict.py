@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cli_support import FakeClassifier, run, use_fake
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stance import batching
 from stance.cli import display, predict, sources
 from stance.errors import UsageError
 from stance.predictions import FaultyInput, Prediction
@@ -49,12 +50,12 @@ def items_of(kinds: list[bool]) -> list[Article | FaultyInput]:
     ]
 
 
-@given(kinds=ITEMS, ahead=st.integers(1, 7), limit=st.integers(1, 5), keep=st.booleans())
+@given(kinds=ITEMS, ahead=st.integers(1, 7), chunk=st.integers(1, 9), keep=st.booleans())
 def test_answers_stand_in_the_order_of_the_input(
-    kinds: list[bool], ahead: int, limit: int, keep: bool
+    kinds: list[bool], ahead: int, chunk: int, keep: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "_WAITING_FAULTS", limit)
+        patch.setattr(batching, "CHUNK_ARTICLES", chunk)
         got = list(predict.answers(FakeClassifier(ahead), items_of(kinds), keep=keep))
     assert [item.id for item in got] == [str(index) for index in range(len(kinds))]
     assert [isinstance(item, Prediction) for item in got] == kinds
@@ -63,9 +64,9 @@ def test_answers_stand_in_the_order_of_the_input(
             assert dict(item.extra) == ({"n": index} if keep else {})
 
 
-@given(kinds=ITEMS, ahead=st.integers(1, 7), limit=st.integers(1, 5))
-def test_no_more_is_read_than_the_classifier_and_the_limit_ask(
-    kinds: list[bool], ahead: int, limit: int
+@given(kinds=ITEMS, ahead=st.integers(1, 7), chunk=st.integers(1, 9))
+def test_no_more_is_read_than_is_predicted_together(
+    kinds: list[bool], ahead: int, chunk: int
 ) -> None:
     read = 0
 
@@ -76,9 +77,41 @@ def test_no_more_is_read_than_the_classifier_and_the_limit_ask(
             yield item
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "_WAITING_FAULTS", limit)
+        patch.setattr(batching, "CHUNK_ARTICLES", chunk)
         for done, _ in enumerate(predict.answers(FakeClassifier(ahead), reading(), keep=False)):
-            assert read - done <= ahead + limit
+            assert read - done <= chunk
+
+
+class Together(FakeClassifier):
+    """Answers with the ids of the texts that it was given together, whose company may count."""
+
+    def predict_many(self, articles: Iterable[Article]) -> Iterator[Prediction]:
+        company = [article.id for article in articles]
+        self.read += len(company)
+        for name in company:
+            yield Prediction(id=name, topics=(), scores={}, extra={"company": company})
+
+
+@given(kinds=ITEMS, chunk=st.integers(1, 9), data=st.data())
+def test_known_answers_are_left_out_and_the_others_are_the_same(
+    kinds: list[bool], chunk: int, data: st.DataObject
+) -> None:
+    done = data.draw(st.integers(0, len(kinds)))
+    fake = Together()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "CHUNK_ARTICLES", chunk)
+        whole = list(predict.answers(Together(), items_of(kinds), keep=True))
+        rest = list(predict.answers(fake, items_of(kinds), keep=True, done=done))
+        with pytest.raises(UsageError, match="whose answers are kept"):
+            list(predict.answers(fake, items_of(kinds), keep=True, done=len(kinds) + 1))
+    assert rest == whole[done:]
+
+
+def test_known_answers_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "CHUNK_ARTICLES", 64)
+    fake = Together()
+    list(predict.answers(fake, items_of([True] * 200), keep=False, done=130))
+    assert fake.read == 200 - 128
 
 
 def test_a_classifier_that_loses_an_article_is_found_out() -> None:

@@ -129,6 +129,13 @@ def fill(folder: Path) -> None:
 FILLED = {"manifest.json": b"new", os.path.join("deep", "x"): b"y"}
 
 
+@pytest.fixture(params=["exchanged", "renamed twice"])
+def _swap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "renamed twice":
+        monkeypatch.setattr("stance.asides._exchange", lambda *_: False)
+
+
+@pytest.mark.usefixtures("_swap")
 @pytest.mark.parametrize("before", ["absent", "empty", "marked"])
 def test_a_folder_is_swapped_whole(tmp_path: Path, before: str) -> None:
     target = tmp_path / "made" / "model"
@@ -174,6 +181,7 @@ def test_a_failed_swap_puts_the_old_folder_back(
         rename(old, new)
 
     monkeypatch.setattr("os.rename", broken)
+    monkeypatch.setattr("stance.asides._exchange", lambda *_: False)
     with (
         pytest.raises(StanceError, match="model: cannot be written: denied"),
         replacing_folder(target) as folder,

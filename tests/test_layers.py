@@ -15,9 +15,9 @@ ROOT = Path(__file__).parent.parent
 # A module may import from rows above its own, and from earlier in its own row.
 ORDER = (
     ("stance._version", "stance.errors"),
-    ("stance.schema", "stance.sentences", "stance.files"),
+    ("stance.schema", "stance.sentences", "stance.locks", "stance.asides", "stance.files"),
     ("stance.records", "stance.predictions", "stance.rows"),
-    ("stance.tables", "stance.writers", "stance.formats", "stance.hub"),
+    ("stance.tables", "stance.writers", "stance.formats", "stance.journal", "stance.hub"),
     ("stance.dataset", "stance.duplicates", "stance.splits", "stance.statistics"),
     ("stance.encoding", "stance.artifact", "stance.batching"),
     (

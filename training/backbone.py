@@ -32,7 +32,7 @@ def load_backbone(name: str, *, hidden_dropout: float = 0.1) -> tuple[PreTrained
     Raises:
         ModelError: If it cannot be had, or its weights are not those that are expected.
     """
-    folder = _packaged_folder(name)
+    folder = packaged_folder(name)
     source = str(folder) if folder else name
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
@@ -61,7 +61,12 @@ def load_backbone(name: str, *, hidden_dropout: float = 0.1) -> tuple[PreTrained
     return model, _tokenizer(source)
 
 
-def _packaged_folder(name: str) -> Path | None:
+def packaged_folder(name: str) -> Path | None:
+    """The folder in an installed package that holds an encoder; None if no package has it.
+
+    Raises:
+        ModelError: If its weights are not those that are expected.
+    """
     if Path(name).is_dir() or name.removeprefix("sentence-transformers/") not in _PACKAGED:
         return None
     package, inside, digest = _PACKAGED[name.removeprefix("sentence-transformers/")]

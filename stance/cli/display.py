@@ -156,10 +156,11 @@ def _evidence_cell(evidence: tuple[Evidence, ...]) -> Text:
 class Counter:
     """Counts articles and shows the count, the faults and the speed while it goes on."""
 
-    def __init__(self, progress: Progress | None) -> None:
-        """Count in silence if there is no progress display."""
-        self.done = 0
-        self.faults = 0
+    def __init__(self, progress: Progress | None, *, done: int = 0, faults: int = 0) -> None:
+        """Count in silence if there is no progress display; `done` were there before."""
+        self.done = done
+        self.faults = faults
+        self._before = done
         self._began = time.perf_counter()
         self._progress = progress
         self._task: Any = None if progress is None else progress.add_task("", total=None, said="")
@@ -173,8 +174,8 @@ class Counter:
 
     @property
     def rate(self) -> float:
-        """Articles a second since the start."""
-        return self.done / max(time.perf_counter() - self._began, 1e-9)
+        """Articles a second since the start, those that were there before left out."""
+        return (self.done - self._before) / max(time.perf_counter() - self._began, 1e-9)
 
     def words(self) -> str:
         """The count as it is shown."""
@@ -184,13 +185,13 @@ class Counter:
 
 
 @contextmanager
-def counting(*, shown: bool) -> Iterator[Counter]:
-    """Count the articles of a run; `shown` on a terminal as they pass."""
+def counting(*, shown: bool, done: int = 0, faults: int = 0) -> Iterator[Counter]:
+    """Count the articles of a run from `done` on; `shown` on a terminal as they pass."""
     if not (shown and sys.stderr.isatty()):
-        yield Counter(None)
+        yield Counter(None, done=done, faults=faults)
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.fields[said]}", markup=False))
     with Progress(*columns, console=console(stderr=True), transient=True) as progress:
-        yield Counter(progress)
+        yield Counter(progress, done=done, faults=faults)

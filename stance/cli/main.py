@@ -58,7 +58,17 @@ class _LazyGroup(TyperGroup):
             # What is left in the buffer must not raise again when the interpreter closes it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
+        except KeyboardInterrupt as error:
+            # Typer makes an exit status of it and drops what was noted on it.
+            if hasattr(error, "__notes__"):
+                note(_worded(error, "interrupted"))
+            raise
         return result
+
+
+def _worded(error: BaseException, words: object) -> str:
+    """An error as one sentence, with what the code that it passed through noted on it."""
+    return "stance: " + "; ".join([str(words), *getattr(error, "__notes__", ())])
 
 
 def _load(verb: str) -> Any:
@@ -123,11 +133,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except StanceError as error:
-        note(f"stance: {error}")
+        note(_worded(error, error))
         return error.exit_status
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
-        note(f"stance: {place}{reason(error)}")
+        note(_worded(error, f"{place}{reason(error)}"))
         return 1
     return 0
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from enum import StrEnum
 from itertools import count
@@ -17,9 +16,11 @@ import typer
 
 from stance.cli import display, sources
 from stance.errors import UsageError
+from stance.journal import Journal, Run, is_complete, open_journal, takes_journal
 from stance.predictions import FaultyInput, Prediction
 from stance.records import Article
 from stance.schema import Schema
+from stance.writers import ending_to_write, open_writer
 
 if TYPE_CHECKING:
     from stance.cli.sources import Source
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 Answer = Prediction | FaultyInput
 Sink = Callable[[Answer], None]
 _ARTICLE_COLUMNS = frozenset({"id", "title", "text"})
-# So many faults may wait for the predictions before them.
-_WAITING_FAULTS = 1_000
 
 
 class Format(StrEnum):
@@ -44,6 +43,10 @@ class Predictor(Protocol):
     @property
     def schema(self) -> Schema:
         """The topics and stances of its answers."""
+
+    @property
+    def digest(self) -> str:
+        """Identifies its answers."""
 
     def predict_many(self, articles: Iterable[Article]) -> Iterator[Prediction]:
         """One prediction per article, in order."""
@@ -68,9 +71,15 @@ def predict(
             "--out",
             metavar="FILE",
             help="Write the predictions to this file; its ending (.jsonl, .csv, .tsv, .parquet) "
-            "says how.",
+            "says how. Until all are there, they are kept in FILE.part.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with a run into the same --out FILE that was stopped."
+        ),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(metavar="FOLDER|NAME", help="The model; the released one if not given."),
@@ -100,19 +109,37 @@ def predict(
 ) -> None:
     """Say which topics articles carry, how each is presented, and which sentences show it."""
     wanted = sources.find_sources(inputs or (), in_file)
-    _check_output(wanted, out_file)
+    journaled = _check_output(wanted, out_file, resume=resume)
+    if out_file is not None and resume and is_complete(out_file):
+        display.note(f"{out_file}: is complete, and there is nothing to go on with")
+        return
     _tell_what_is_left(wanted)
-    classifier = load_classifier(model, precision=precision, threads=threads)
-    items = sources.read_sources(wanted)
-    columns = _carried_columns(wanted) if keep else ()
-    shown = out_file is not None or not sys.stdout.isatty()
-    with (
-        _open_sink(out_file, output_format, classifier.schema, columns, full=full) as sink,
-        display.counting(shown=shown) as counter,
-    ):
-        for answer in answers(classifier, items, keep=keep):
-            sink(answer)
-            counter.add(fault=isinstance(answer, FaultyInput))
+    held: AbstractContextManager[Journal | None] = nullcontext()
+    if out_file is not None and journaled:
+        held = open_journal(out_file, resume=resume)
+    with held as journal:
+        classifier = load_classifier(model, precision=precision, threads=threads)
+        done = faults = 0
+        if journal is not None:
+            options = {"keep": keep, "full": full, "precision": precision}
+            journal.begin(
+                Run(model=classifier.digest, options=options, inputs=sources.inputs_of(wanted))
+            )
+            done, faults = journal.kept, journal.faults
+        if done:
+            display.note(f"{out_file}: going on behind the answers that are kept ({done:,})")
+        columns = _carried_columns(wanted) if keep else ()
+        shown = out_file is not None or not sys.stdout.isatty()
+        with (
+            _open_sink(
+                out_file, output_format, classifier.schema, columns, full=full, journal=journal
+            ) as sink,
+            display.counting(shown=shown, done=done, faults=faults) as counter,
+        ):
+            items = sources.read_sources(wanted)
+            for answer in answers(classifier, items, keep=keep, done=done):
+                sink(answer)
+                counter.add(fault=isinstance(answer, FaultyInput))
     if out_file is not None:
         display.note(f"{counter.words()}; written to {out_file}")
     elif not counter.done:
@@ -138,59 +165,68 @@ def load_classifier(
 
 
 def answers(
-    classifier: Predictor, items: Iterable[Article | FaultyInput], *, keep: bool
+    classifier: Predictor, items: Iterable[Article | FaultyInput], *, keep: bool, done: int = 0
 ) -> Iterator[Answer]:
     """Predict articles; faulty inputs keep their place among them.
 
-    Memory holds what `predict_many` reads ahead and at most 1,000 faults.
+    Memory holds the items that the classifier reads together, see `stance.batching.cut_stream`.
 
     Args:
         classifier: Reads the articles.
         items: Articles and faulty inputs.
         keep: Whether other fields of the input stay with the predictions.
+        done: The answers to so many items are known already and left out.
+
+    Raises:
+        UsageError: If there are fewer items than known answers.
     """
-    remaining = iter(items)
-    # True stands for an article whose prediction is under way, at whose place faults wait.
-    waiting: deque[FaultyInput | bool] = deque()
-    ended = False
+    from stance.batching import cut_stream
+    from stance.classifier import length_of
 
-    def articles() -> Iterator[Article]:
-        nonlocal ended
-        faults = 0
-        # Ending the stream early makes the classifier hand out what it holds.
-        while faults < _WAITING_FAULTS:
-            item = next(remaining, None)
-            if item is None:
-                ended = True
-                return
-            if isinstance(item, FaultyInput):
-                faults += 1
-                waiting.append(item)
-            else:
-                waiting.append(True)
-                yield item if keep else replace(item, extra={})
+    def length(item: Article | FaultyInput) -> int:
+        return length_of(item) if isinstance(item, Article) else 0
 
-    while not ended:
-        for prediction in classifier.predict_many(articles()):
-            while isinstance(fault := waiting.popleft(), FaultyInput):
-                yield fault
-            yield prediction
-        while waiting:
-            if not isinstance(fault := waiting.popleft(), FaultyInput):
+    passed = 0
+    # What is read together is the same as in a run that was not stopped, since the last digit of a
+    # probability may depend on the company in which a text is read.
+    for chunk in cut_stream(items, length):
+        if passed + len(chunk) <= done:
+            passed += len(chunk)
+            continue
+        predictions = classifier.predict_many(
+            item if keep else replace(item, extra={}) for item in chunk if isinstance(item, Article)
+        )
+        for item in chunk:
+            answer = item if isinstance(item, FaultyInput) else next(predictions, None)
+            if answer is None:
                 raise RuntimeError("the classifier gave fewer predictions than it read articles")
-            yield fault
+            passed += 1
+            if passed > done:
+                yield answer
+    if passed < done:
+        raise UsageError(
+            f"expected {done:,} inputs or more, whose answers are kept, found {passed:,}"
+        )
 
 
-def _check_output(wanted: Iterable[Source], out_file: Path | None) -> None:
+def _check_output(wanted: Iterable[Source], out_file: Path | None, *, resume: bool) -> bool:
+    """Refuse an output that cannot be written; say whether its answers are kept in a journal."""
     if out_file is None:
-        return
+        if resume:
+            raise UsageError("--resume: expected --out FILE, the file whose run is to go on")
+        return False
     if not out_file.absolute().parent.is_dir():
         raise UsageError(f"--out {out_file}: the folder {out_file.parent} does not exist")
-    if not out_file.exists():
-        return
+    ending_to_write(out_file)
+    journaled = takes_journal(out_file)
+    if resume and not journaled:
+        raise UsageError(f"--resume: {out_file} is a device or a pipe, of which nothing is kept")
+    if resume and any(source.kind == "stdin" for source in wanted):
+        raise UsageError("--resume: standard input cannot be read again; name files to read")
     for name in (name for source in wanted for name in source.files):
-        if Path(name).exists() and out_file.samefile(name):
+        if out_file.exists() and Path(name).exists() and out_file.samefile(name):
             raise UsageError(f"--out {out_file}: is also read; write to another file")
+    return journaled
 
 
 def _tell_what_is_left(wanted: Iterable[Source]) -> None:
@@ -223,13 +259,15 @@ def _open_sink(
     columns: tuple[str, ...],
     *,
     full: bool,
+    journal: Journal | None,
 ) -> Iterator[Sink]:
     def row(answer: Answer) -> dict[str, Any]:
         return answer.to_dict() if isinstance(answer, FaultyInput) else answer.to_dict(full=full)
 
-    if out_file is not None:
-        from stance.writers import open_writer
-
+    if journal is not None:
+        yield lambda answer: journal.write(row(answer))
+        journal.complete(schema=schema, extra_columns=columns)
+    elif out_file is not None:
         with open_writer(out_file, schema=schema, extra_columns=columns) as writer:
             yield lambda answer: writer.write(row(answer))
     elif output_format is Format.jsonl:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from stance.errors import UsageError, listing
 from stance.formats import ENDINGS, Row, ending_of, iter_articles, read_jsonl, read_rows, read_text
+from stance.journal import Input
 from stance.predictions import FaultyInput
 from stance.records import Article
 
@@ -120,6 +123,25 @@ def _folder(folder: str) -> Source:
             f"{folder}: expected a folder with files that end in {listing(ENDINGS)}, found none"
         )
     return Source(kind="folder", name=folder, files=tuple(sorted(taken)), left=tuple(sorted(left)))
+
+
+def inputs_of(sources: Iterable[Source]) -> tuple[Input, ...]:
+    """What `read_sources` will read, so that another process can tell whether it is the same."""
+    made: list[Input] = []
+    for source in sources:
+        if source.kind == "text":
+            digest = hashlib.sha256(os.fsencode(source.name)).hexdigest()
+            made.append(Input(kind="text", name=digest))
+        elif source.kind == "stdin":
+            made.append(Input(kind="stdin", name=source.name))
+        for name in source.files:
+            size = modified = None
+            # A file that cannot be opened is told in its place among the answers.
+            with suppress(OSError):
+                found = os.stat(name)
+                size, modified = found.st_size, found.st_mtime_ns
+            made.append(Input(kind="file", name=name, size=size, modified=modified))
+    return tuple(made)
 
 
 def read_sources(sources: Iterable[Source]) -> Iterator[Article | FaultyInput]:
