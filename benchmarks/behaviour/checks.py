@@ -18,7 +18,7 @@ from stance.records import Article, Record
 
 Kind = Literal["invariance", "direction"]
 LIMITS: Mapping[Kind, float] = {"invariance": 0.05, "direction": 0.2}
-"""The share that may fail."""
+"""The share under which failures are to stay."""
 ANY = "any stance"
 FILLINGS = 5
 """Ways in which the slots of a template are filled."""
@@ -102,8 +102,8 @@ class Outcome:
 
     @property
     def met(self) -> bool:
-        """Whether no more failed than may."""
-        return self.share <= LIMITS[self.kind]
+        """Whether the share is under its limit."""
+        return self.share < LIMITS[self.kind]
 
 
 def _always(record: Record) -> bool:
