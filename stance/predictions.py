@@ -9,6 +9,9 @@ from typing import Any
 from stance.errors import Fault, shorten
 from stance.sentences import Part
 
+WAITING_FAULTS = 1_000
+"""So many faulty inputs may wait for the predictions before them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:

@@ -9,8 +9,8 @@ from typing import Any
 from stance.errors import Fault, listing, shorten
 from stance.schema import Schema
 
-_ARTICLE_KEYS = frozenset({"id", "title", "text"})
-_RECORD_KEYS = _ARTICLE_KEYS | {"kind", "labels", "pair"}
+ARTICLE_KEYS = frozenset({"id", "title", "text"})
+_RECORD_KEYS = ARTICLE_KEYS | {"kind", "labels", "pair"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def parse_article(
         The article, or every fault found in it. Keys beside id, title and text become `extra`.
     """
     faults = _Faults(file, line)
-    article = _article(data, faults, _ARTICLE_KEYS)
+    article = _article(data, faults, ARTICLE_KEYS)
     return faults.found if faults.found or article is None else article
 
 

@@ -54,7 +54,7 @@ def test_answers_stand_in_the_order_of_the_input(
     kinds: list[bool], ahead: int, limit: int, keep: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "_WAITING_FAULTS", limit)
+        patch.setattr(predict, "WAITING_FAULTS", limit)
         got = list(predict.answers(FakeClassifier(ahead), items_of(kinds), keep=keep))
     assert [item.id for item in got] == [str(index) for index in range(len(kinds))]
     assert [isinstance(item, Prediction) for item in got] == kinds
@@ -76,7 +76,7 @@ def test_no_more_is_read_than_the_classifier_and_the_limit_ask(
             yield item
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "_WAITING_FAULTS", limit)
+        patch.setattr(predict, "WAITING_FAULTS", limit)
         for done, _ in enumerate(predict.answers(FakeClassifier(ahead), reading(), keep=False)):
             assert read - done <= ahead + limit
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from itertools import count
@@ -15,27 +15,34 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from stance.cli import display, sources
+from stance.cli import cluster, display, sources
 from stance.errors import UsageError
-from stance.predictions import FaultyInput, Prediction
+from stance.formats import carried_columns
+from stance.predictions import WAITING_FAULTS, FaultyInput, Prediction
 from stance.records import Article
 from stance.schema import Schema
 
 if TYPE_CHECKING:
+    from stance.cli.display import Counter
     from stance.cli.sources import Source
 
 Answer = Prediction | FaultyInput
 Sink = Callable[[Answer], None]
-_ARTICLE_COLUMNS = frozenset({"id", "title", "text"})
-# So many faults may wait for the predictions before them.
-_WAITING_FAULTS = 1_000
 
 
 class Format(StrEnum):
-    """How predictions are written to standard output."""
+    """How predictions are written to standard output, or to many files."""
 
     table = "table"
     jsonl = "jsonl"
+    parquet = "parquet"
+
+
+class Engine(StrEnum):
+    """Where articles are read."""
+
+    local = "local"
+    ray = "ray"
 
 
 class Predictor(Protocol):
@@ -60,15 +67,20 @@ def predict(
         ),
     ] = None,
     in_file: Annotated[
-        Path | None, typer.Option("--in", metavar="FILE", help="A file of articles to read.")
+        Path | None,
+        typer.Option(
+            "--in",
+            metavar="FILES",
+            help="Articles to read: a file, a folder, or a pattern in quotes ('news/*.parquet').",
+        ),
     ] = None,
     out_file: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            metavar="FILE",
+            metavar="FILE|FOLDER",
             help="Write the predictions to this file; its ending (.jsonl, .csv, .tsv, .parquet) "
-            "says how.",
+            "says how. With --engine ray: to this folder, a file for each that is read.",
         ),
     ] = None,
     model: Annotated[
@@ -76,7 +88,12 @@ def predict(
         typer.Option(metavar="FOLDER|NAME", help="The model; the released one if not given."),
     ] = None,
     output_format: Annotated[
-        Format, typer.Option("--format", help="How to write to standard output.")
+        Format,
+        typer.Option(
+            "--format",
+            help="How to write to standard output, table or jsonl; with --engine ray how to write "
+            "files, jsonl (if not given) or parquet.",
+        ),
     ] = Format.table,
     keep: Annotated[
         bool, typer.Option("--keep", help="Carry the other fields of the input through.")
@@ -95,16 +112,53 @@ def predict(
         ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Processor threads; all if not given.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processor threads; all if not given. With --engine ray: of each worker, 1 if "
+            "not given.",
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="Where to read: in this process, or with workers of a Ray cluster (extra ray)."
+        ),
+    ] = Engine.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --engine ray: how many workers; as many as there is room for."
+        ),
     ] = None,
 ) -> None:
     """Say which topics articles carry, how each is presented, and which sentences show it."""
     wanted = sources.find_sources(inputs or (), in_file)
+    if engine is Engine.ray:
+        _tell_what_is_left(wanted)
+        counter = cluster.predict_files(
+            wanted,
+            out_file,
+            model=model,
+            precision=precision,
+            threads=threads or 1,
+            keep=keep,
+            full=full,
+            parquet=output_format is Format.parquet,
+            workers=workers,
+        )
+        _tell_the_end(counter, out_file)
+        return
+    if workers is not None:
+        raise UsageError(f"--workers {workers}: works with --engine ray only; see --threads")
+    if output_format is Format.parquet:
+        raise UsageError("--format parquet: works with --engine ray only; see --out FILE.parquet")
     _check_output(wanted, out_file)
     _tell_what_is_left(wanted)
     classifier = load_classifier(model, precision=precision, threads=threads)
     items = sources.read_sources(wanted)
-    columns = _carried_columns(wanted) if keep else ()
+    files = (file for source in wanted for file in source.files)
+    columns = carried_columns(files) if keep else ()
     shown = out_file is not None or not sys.stdout.isatty()
     with (
         _open_sink(out_file, output_format, classifier.schema, columns, full=full) as sink,
@@ -113,6 +167,10 @@ def predict(
         for answer in answers(classifier, items, keep=keep):
             sink(answer)
             counter.add(fault=isinstance(answer, FaultyInput))
+    _tell_the_end(counter, out_file)
+
+
+def _tell_the_end(counter: Counter, out_file: Path | None) -> None:
     if out_file is not None:
         display.note(f"{counter.words()}; written to {out_file}")
     elif not counter.done:
@@ -158,7 +216,7 @@ def answers(
         nonlocal ended
         faults = 0
         # Ending the stream early makes the classifier hand out what it holds.
-        while faults < _WAITING_FAULTS:
+        while faults < WAITING_FAULTS:
             item = next(remaining, None)
             if item is None:
                 ended = True
@@ -202,17 +260,6 @@ def _tell_what_is_left(wanted: Iterable[Source]) -> None:
             display.note(
                 f"{source.name}: {len(source.left):,} {what} left alone: {source.left[0]}{more}"
             )
-
-
-def _carried_columns(wanted: Iterable[Source]) -> tuple[str, ...]:
-    from stance.formats import column_names
-
-    names: dict[str, None] = {}
-    for file in (file for source in wanted for file in source.files):
-        # A file that cannot be opened is told in its place among the answers.
-        with suppress(UsageError):
-            names |= dict.fromkeys(column_names(file))
-    return tuple(name for name in names if name not in _ARTICLE_COLUMNS)
 
 
 @contextmanager
