@@ -233,16 +233,11 @@ class Classifier:
         Raises:
             DataError: If an article holds no text.
         """
-        for chunk in cut_stream(map(_article, articles), length_of):
+        for chunk in cut_stream(map(_article, articles), lambda article: article.characters):
             for article, scored in zip(
                 chunk, self._scorer.score(chunk, batch_tokens=batch_tokens), strict=True
             ):
                 yield decode(article, scored, self.schema, self.manifest, self.thresholds)
-
-
-def length_of(article: Article) -> int:
-    """Characters of an article, by which a stream is cut into what is read together."""
-    return len(article.text) + len(article.title or "")
 
 
 def _article(item: str | Article | Mapping[str, Any]) -> Article:

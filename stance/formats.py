@@ -11,6 +11,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,7 @@ from stance import rows, tables
 from stance.errors import UsageError, listing, shorten
 from stance.files import reason
 from stance.predictions import FaultyInput
-from stance.records import Article, parse_article
+from stance.records import ARTICLE_KEYS, Article, parse_article
 from stance.rows import Row, bad_row, broken_utf8, foreign_encoding, too_long
 from stance.writers import RowWriter, open_writer
 
@@ -27,11 +28,13 @@ __all__ = [
     "RECORD_ENDINGS",
     "Row",
     "RowWriter",
+    "carried_columns",
     "column_names",
     "ending_of",
     "iter_articles",
     "open_writer",
     "parse_json",
+    "read_articles",
     "read_jsonl",
     "read_rows",
     "read_text",
@@ -48,14 +51,18 @@ def ending_of(path: str | Path) -> str | None:
     return next((ending for ending in ENDINGS if name.endswith(ending)), None)
 
 
-def read_rows(path: str | Path) -> Iterator[Row]:
+def read_rows(path: str | Path, *, name: str | None = None) -> Iterator[Row]:
     """Read a file row by row.
+
+    Args:
+        path: The file.
+        name: What messages call it, where that is not its path.
 
     Raises:
         UsageError: If the file cannot be opened or its ending is unknown; before the first row.
     """
     path = Path(path)
-    file, ending = str(path), ending_of(path)
+    file, ending = name or str(path), ending_of(path)
     if ending is None:
         raise UsageError(f"{file}: expected a file that ends in {listing(ENDINGS)}")
     try:
@@ -113,6 +120,16 @@ def column_names(path: str | Path) -> tuple[str, ...]:
             return tables.table_columns(stream, str(path), ending)
     except OSError as error:
         raise UsageError(f"{path}: cannot be opened: {reason(error)}") from None
+
+
+def carried_columns(paths: Iterable[str | Path]) -> tuple[str, ...]:
+    """Columns of tables that a prediction can carry through, in the order of their first file."""
+    names: dict[str, None] = {}
+    for path in paths:
+        # A file that cannot be opened is told in its place among the answers.
+        with suppress(UsageError):
+            names |= dict.fromkeys(column_names(path))
+    return tuple(name for name in names if name not in ARTICLE_KEYS)
 
 
 def read_jsonl(stream: IO[bytes], file: str) -> Iterator[Row]:
@@ -231,6 +248,22 @@ def read_text(stream: IO[bytes], file: str) -> Iterator[Row]:
     else:
         data["text"] = text
     yield Row(file=file, line=1, data=data)
+
+
+def read_articles(path: str | Path, *, name: str | None = None) -> Iterator[Article | FaultyInput]:
+    """Read a file of articles; one that cannot be opened is a `FaultyInput` itself.
+
+    Args:
+        path: The file.
+        name: What messages call it, where that is not its path.
+    """
+    try:
+        rows = read_rows(path, name=name)
+    except UsageError as error:
+        # One file that cannot be opened costs none of the others.
+        yield FaultyInput(id=None, line=None, error=str(error))
+        return
+    yield from iter_articles(rows)
 
 
 def iter_articles(rows: Iterable[Row]) -> Iterator[Article | FaultyInput]:

@@ -9,8 +9,8 @@ from typing import Any
 from stance.errors import Fault, listing, shorten
 from stance.schema import Schema
 
-_ARTICLE_KEYS = frozenset({"id", "title", "text"})
-_RECORD_KEYS = _ARTICLE_KEYS | {"kind", "labels", "pair"}
+ARTICLE_KEYS = frozenset({"id", "title", "text"})
+_RECORD_KEYS = ARTICLE_KEYS | {"kind", "labels", "pair"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,11 @@ class Article:
     title: str | None = None
     id: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def characters(self) -> int:
+        """Code points of title and text."""
+        return len(self.title or "") + len(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +106,7 @@ def parse_article(
         The article, or every fault found in it. Keys beside id, title and text become `extra`.
     """
     faults = _Faults(file, line)
-    article = _article(data, faults, _ARTICLE_KEYS)
+    article = _article(data, faults, ARTICLE_KEYS)
     return faults.found if faults.found or article is None else article
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,40 @@ def open_writer(
                 yield _JsonWriter(packed)
         else:
             yield _JsonWriter(stream)
+
+
+def join_files(parts: Sequence[Path], path: str | Path) -> None:
+    """Write files of predictions, one after the other, as one file, and remove them.
+
+    Args:
+        parts: JSON Lines or Parquet tables of the same columns, all with the ending of `path`.
+        path: The file to write; it appears under its name when all is in it.
+
+    Raises:
+        StanceError: If the file cannot be written.
+    """
+    if len(parts) == 1:
+        parts[0].replace(path)
+        return
+    with replacing(path, "wb") as stream:
+        if Path(path).suffix == ".parquet":
+            _join_tables(parts, stream)
+        else:
+            for part in parts:
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, stream)
+    for part in parts:
+        part.unlink()
+
+
+def _join_tables(parts: Sequence[Path], stream: IO[bytes]) -> None:
+    import pyarrow.parquet
+
+    tables = [pyarrow.parquet.ParquetFile(part) for part in parts]
+    with pyarrow.parquet.ParquetWriter(stream, tables[0].schema_arrow) as writer:
+        for table in tables:
+            for group in range(table.num_row_groups):
+                writer.write_table(table.read_row_group(group))
 
 
 class _JsonWriter:

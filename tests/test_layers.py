@@ -65,12 +65,13 @@ ORDER = (
         "stance.audit.outputs",
         "stance.audit",
     ),
-    ("stance.classifier",),
+    ("stance.classifier", "stance.answers", "stance.cluster"),
     ("stance",),
     (
         "stance.cli",
         "stance.cli.display",
         "stance.cli.sources",
+        "stance.cli.cluster",
         "stance.cli.options",
         "stance.cli.scoring",
     ),
@@ -104,9 +105,10 @@ LIBRARIES = {
     "jinja2": ("stance.evaluation.pages",),
     "markupsafe": ("stance.evaluation.pages", "stance.evaluation.figures"),
     "matplotlib": ("stance.evaluation.figures",),
+    "ray": ("stance.cluster",),
 }  # fmt: skip
 # Of the extras: only within a function, which names the extra where it is missing.
-OPTIONAL = {"datasets", "datasketch", "jinja2", "markupsafe", "matplotlib"}
+OPTIONAL = {"datasets", "datasketch", "jinja2", "markupsafe", "matplotlib", "ray"}
 PLACE = {
     name: (row, column) for row, names in enumerate(ORDER) for column, name in enumerate(names)
 }

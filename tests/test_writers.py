@@ -17,7 +17,7 @@ from stance.errors import UsageError
 from stance.formats import read_rows
 from stance.predictions import FaultyInput
 from stance.schema import Schema
-from stance.writers import open_writer
+from stance.writers import join_files, open_writer
 
 TABLES = [".csv", ".tsv", ".parquet"]
 LINES = [".jsonl", ".ndjson", ".jsonl.gz"]
@@ -202,3 +202,25 @@ def test_what_cannot_be_written_is_said_before_the_first_row(
     with pytest.raises(UsageError, match=words), open_writer(tmp_path / name):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("counts", [(2,), (2, 0, 3), (0, 0)])
+def test_joined_files_are_one_file_with_all_rows(
+    ending: str, counts: tuple[int, ...], schema: Schema, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(writers, "_BATCH", 2)
+    rows = [prediction(id=str(number)) for number in range(sum(counts))]
+    parts, first = [], 0
+    for place, count in enumerate(counts):
+        parts.append(tmp_path / f"part-{place}{ending}")
+        write(parts[-1], rows[first : first + count], schema=schema)
+        first += count
+    write(tmp_path / f"whole{ending}", rows, schema=schema)
+    join_files(parts, tmp_path / f"joined{ending}")
+    joined, whole = (tmp_path / f"{name}{ending}" for name in ("joined", "whole"))
+    if ending == ".parquet":
+        assert pq.read_table(joined).equals(pq.read_table(whole))
+    else:
+        assert joined.read_bytes() == whole.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [joined, whole]

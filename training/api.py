@@ -22,6 +22,7 @@ from stance.evaluation import Report
 from stance.files import replacing_folder
 from stance.records import Record
 from stance.splits import Splits, make_splits
+from training import parallel
 from training.backbone import load_backbone
 from training.card import main_scores
 from training.corpus import make_examples
@@ -84,6 +85,9 @@ def train(
 
     Checkpoints lie in `OUT.training` beside the folder until it is written.
 
+    Where `torchrun` started several processes, each calls this with the same arguments. The first
+    one judges, writes and shows; the others are done, and have no reports, when the epochs are.
+
     Args:
         dataset: Checked records.
         splits: With `train` and `validation`, better also `test`; drawn if None.
@@ -118,13 +122,16 @@ def train(
         "labels": _label_counts(parts["train"]),
     }
     held_out = {name: records for name, records in parts.items() if name in {"validation", "test"}}
-    with Progress(shown=progress) as display:
+    with Progress(shown=progress and parallel.first()) as display:
         if settings.kind == "baseline":
+            if not parallel.first():
+                return TrainingReport(path=out, best_epoch=None, reports={})
             return _train_baseline(dataset, parts["train"], held_out, settings, out, data)
         work = out.with_name(f"{out.name}.training")
-        if not resume and work.exists():
-            shutil.rmtree(work)
-        work.mkdir(parents=True, exist_ok=True)
+        if parallel.first():
+            if not resume and work.exists():
+                shutil.rmtree(work)
+            work.mkdir(parents=True, exist_ok=True)
         set_seed(settings.seed)
         lens, encoder, tokenizer_json, settings = _start(dataset, settings)
         display.say(
@@ -132,10 +139,11 @@ def train(
             f"by; encoder {settings.base}, {settings.epochs} epochs"
         )
         train_examples = make_examples(parts["train"], dataset.schema, encoder)
+        # Whoever does not judge needs no wide part.
         wide = fit_wide(
             train_examples,
             len(dataset.schema.predicted_stances),
-            weight=settings.wide_weight,
+            weight=settings.wide_weight if parallel.first() else 0.0,
             seed=settings.seed,
         )
         result = fit(
@@ -150,6 +158,8 @@ def train(
             device=device,
             progress=display,
         )
+        if not parallel.first():
+            return TrainingReport(path=out, best_epoch=result.best_epoch, reports={})
         display.say("writing the model: graph, int8, calibration, parity, evaluation")
         with replacing_folder(out, marker=MANIFEST) as folder:
             reports = package_lens(

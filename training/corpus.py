@@ -228,17 +228,45 @@ class TokenBudgetSampler(Sampler[list[int]]):
         return self._length
 
 
+class SharedSampler(Sampler[list[int]]):
+    """One process's share of each batch: its documents are dealt out in turn.
+
+    A share is empty where a batch holds fewer documents than there are processes.
+
+    Args:
+        whole: Draws the batches, the same in every process.
+        place: Of this process, from 0.
+        size: Number of processes.
+    """
+
+    def __init__(self, whole: TokenBudgetSampler, *, place: int, size: int) -> None:
+        self._whole, self._place, self._size = whole, place, size
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the joined texts and the order anew."""
+        self._whole.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (batch[self._place :: self._size] for batch in self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+
 @dataclass(frozen=True, slots=True)
 class Collator:
     """Packs examples into one batch of tensors, named as the trained module's arguments.
 
-    Where examples hold states, these come along, in the order of the content tokens.
+    Where examples hold states, these come along, in the order of the content tokens. Of no
+    examples nothing is left but targets without rows.
     """
 
     encoder: ArticleEncoder
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """See `DocumentLayout` and `Targets` for the shapes."""
+        if not examples:
+            return {"presence_targets": torch.zeros(0, 0)}
         windows: list[Window] = []
         sentence_of_segment: list[int] = []
         document_of_sentence: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.data_loader import prepare_data_loader
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -26,17 +28,19 @@ from transformers import (
 from stance.encoding import ArticleEncoder
 from stance.errors import UsageError
 from stance.wide import WidePart
+from training import parallel
 from training.averaging import WeightAverage
 from training.corpus import (
     Collator,
     Example,
     ExampleDataset,
+    SharedSampler,
     TokenBudgetSampler,
     layout_and_targets,
 )
 from training.frozen import with_states
 from training.labels import ABSENT
-from training.losses import consistency_loss, lens_loss
+from training.losses import consistency_loss, lens_loss, term_counts
 from training.network import DocumentLayout, LensModel, LensOutputs
 from training.progress import Progress
 from training.scoring import Logits, validation_scores
@@ -68,17 +72,40 @@ class TrainedLens(nn.Module):
         self.lens, self._settings = lens, settings
 
     def forward(self, **batch: Tensor) -> dict[str, Tensor]:
-        """Loss and document logits of a collated batch."""
+        """Loss and document logits of a collated batch.
+
+        Where processes share a batch, the mean of their losses is the loss of the whole.
+        """
+        if not len(batch["presence_targets"]):
+            return self._idle(batch["presence_targets"].device)
         layout, targets = layout_and_targets(batch)
+        shares = _shares(term_counts(targets, layout.document_of_sentence))
         outputs = lens_outputs(self.lens, batch, layout)
-        loss = lens_loss(outputs, targets, layout.document_of_sentence, self._settings)
+        loss = lens_loss(outputs, targets, layout.document_of_sentence, self._settings, shares)
         weight = self._settings.consistency_weight
         if weight and self.training:
             again = lens_outputs(self.lens, batch, layout)
-            second = lens_loss(again, targets, layout.document_of_sentence, self._settings)
-            apart = consistency_loss(outputs, again, targets.stance != ABSENT)
+            second = lens_loss(again, targets, layout.document_of_sentence, self._settings, shares)
+            apart = consistency_loss(outputs, again, targets.stance != ABSENT, shares)
             loss = (loss + second) / 2 + weight * apart
         return {"loss": loss, "presence": outputs.presence, "stance": outputs.stance}
+
+    def _idle(self, device: torch.device) -> dict[str, Tensor]:
+        """Take part in a step whose documents all went to other processes."""
+        _shares(torch.zeros(4, dtype=torch.long, device=device))
+        learnt = [value.sum() for value in self.parameters() if value.requires_grad]
+        return {"loss": 0.0 * torch.stack(learnt).sum()}
+
+
+def _shares(counts: Tensor) -> Tensor | None:
+    """Factors with which the mean over processes of a term's means is the mean over all values.
+
+    Args:
+        counts: Values of each term in this process's share of the batch.
+    """
+    if parallel.size() == 1:
+        return None
+    return parallel.size() * counts / parallel.total(counts).clamp_min(1)
 
 
 def lens_outputs(
@@ -122,14 +149,18 @@ class LensTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batches by token budget."""
-        sampler = TokenBudgetSampler(
-            self._train_set,
-            self._encoder,
-            batch_tokens=self._settings.batch_tokens,
-            seed=self._settings.seed,
+        sampler = SharedSampler(
+            train_batches(self._train_set, self._encoder, self._settings),
+            place=parallel.place(),
+            size=parallel.size(),
         )
-        loader: DataLoader[Any] = self.accelerator.prepare(
-            DataLoader(self._train_set, batch_sampler=sampler, collate_fn=self.data_collator)
+        # The batches are shared out already; accelerate would share out their number.
+        loader: DataLoader[Any] = prepare_data_loader(
+            DataLoader(self._train_set, batch_sampler=sampler, collate_fn=self.data_collator),
+            self.accelerator.device,
+            num_processes=1,
+            process_index=0,
+            put_on_device=True,
         )
         return loader
 
@@ -148,9 +179,10 @@ class LensTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         # The mean first: a checkpoint counts as whole once the Trainer's own state is in it.
-        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-        folder.mkdir(parents=True, exist_ok=True)
-        self._average.save(folder / AVERAGE)
+        if self.args.should_save:
+            folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+            folder.mkdir(parents=True, exist_ok=True)
+            self._average.save(folder / AVERAGE)
         super()._save_checkpoint(model, trial)
 
 
@@ -182,6 +214,18 @@ class _Steps(TrainerCallback):
         loss = (logs or {}).get("loss")
         if loss is not None:
             self._progress.loss(float(loss))
+
+
+def train_batches(
+    train_set: ExampleDataset, encoder: ArticleEncoder, settings: TrainingSettings
+) -> TokenBudgetSampler:
+    """The batches of an epoch: of `batch_tokens` for each process."""
+    return TokenBudgetSampler(
+        train_set,
+        encoder,
+        batch_tokens=settings.batch_tokens * parallel.size(),
+        seed=settings.seed,
+    )
 
 
 def parameter_groups(lens: LensModel, settings: TrainingSettings) -> list[dict[str, Any]]:
@@ -261,6 +305,9 @@ def fit(
 ) -> LoopResult:
     """Fine-tune and leave the best epoch's (averaged) weights in `lens`.
 
+    Where several processes train together, the first one judges the epochs and writes the files,
+    and the best weights are in its `lens` alone.
+
     Args:
         lens: Trained in place.
         encoder: The tokenizing side.
@@ -272,6 +319,9 @@ def fit(
         resume: Go on from the last checkpoint in `work`.
         device: `cpu`, `cuda`, or None for what there is.
         progress: Display.
+
+    Raises:
+        UsageError: If training goes astray, or processes do not train on the same texts.
     """
     cpu = device == "cpu" or (device is None and not torch.cuda.is_available())
     bf16 = settings.bf16
@@ -297,6 +347,7 @@ def fit(
         data_seed=settings.seed,
         bf16=bf16,
         use_cpu=cpu,
+        ddp_backend="gloo" if cpu and parallel.size() > 1 else None,
         disable_tqdm=True,
         report_to=[],
         remove_unused_columns=False,
@@ -304,13 +355,14 @@ def fit(
         log_level="error",
         label_names=["presence_targets"],
     )
+    # More than one device in one process would cut our batches at the wrong places: torchrun starts
+    # a process for each.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    if parallel.size() > 1:
+        parallel.agree("texts or settings", _digest(train, settings))
     model = TrainedLens(lens, settings)
     steps = (
-        len(
-            TokenBudgetSampler(
-                train_set, encoder, batch_tokens=settings.batch_tokens, seed=settings.seed
-            )
-        )
+        len(train_batches(train_set, encoder, settings))
         * settings.epochs
         // settings.gradient_accumulation
     )
@@ -323,7 +375,7 @@ def fit(
     # Without a presence term in the loss nothing is found, and every joint score would be 0.
     criterion = "joint_f1" if settings.presence_weight else "stance_f1"
 
-    def validate(epoch: int) -> Mapping[str, float]:
+    def judge(epoch: int) -> Mapping[str, float]:
         with average:
             logits = score_examples(lens, encoder, validation, bf16=bf16)
             if not (np.isfinite(logits.presence).all() and np.isfinite(logits.stance).all()):
@@ -336,9 +388,14 @@ def fit(
             best = max((row[criterion] for row in history), default=-1.0)
             if scores[criterion] >= best:
                 save_file(lens.state_dict(), work / BEST)
-        history.append({"epoch": float(epoch), **scores})
-        history_file.write_text(json.dumps(history), encoding="utf-8")
+        rows = [*history, {"epoch": float(epoch), **scores}]
+        history_file.write_text(json.dumps(rows), encoding="utf-8")
         progress.end_epoch(epoch, scores)
+        return scores
+
+    def validate(epoch: int) -> Mapping[str, float]:
+        scores = parallel.from_first(lambda: judge(epoch))
+        history.append({"epoch": float(epoch), **scores})
         return scores
 
     trainer = LensTrainer(
@@ -361,11 +418,23 @@ def fit(
             for row in json.loads(history_file.read_text(encoding="utf-8"))
             if row["epoch"] <= round(state.epoch or 0)
         )
+    if not parallel.first():
+        # With the first one's seed it would drop the same places of its texts as that one.
+        torch.manual_seed(settings.seed + parallel.place())
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    lens.load_state_dict(load_file(work / BEST))
+    parallel.leave()
+    if parallel.first():
+        lens.load_state_dict(load_file(work / BEST))
     lens.to("cpu")
     best_row = max(history, key=lambda row: (row[criterion], row["epoch"]))
     return LoopResult(best_epoch=int(best_row["epoch"]), history=tuple(history))
+
+
+def _digest(train: Sequence[Example], settings: TrainingSettings) -> str:
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    for example in train:
+        digest.update(repr((example.token_ids, example.stance.tolist())).encode())
+    return digest.hexdigest()
 
 
 def last_checkpoint(work: Path) -> Path | None:

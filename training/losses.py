@@ -31,53 +31,91 @@ class Targets:
     evidence: Tensor
 
 
+def term_counts(targets: Targets, document_of_sentence: Tensor) -> Tensor:
+    """Over how many values the mean of each term is: shape (4,).
+
+    The terms are presence, presence of sentences, stance and evidence.
+    """
+    return torch.stack(
+        [
+            torch.tensor(targets.presence.numel(), device=targets.presence.device),
+            (~targets.sentence_presence.isnan()).sum(),
+            (targets.stance != ABSENT).sum(),
+            _annotated(targets, document_of_sentence).sum(),
+        ]
+    )
+
+
 def lens_loss(
     outputs: LensOutputs,
     targets: Targets,
     document_of_sentence: Tensor,
     settings: TrainingSettings,
+    shares: Tensor | None = None,
 ) -> Tensor:
-    """Weighted sum of the terms; a scalar."""
+    """Weighted sum of the terms; a scalar.
+
+    Args:
+        outputs: Of the batch.
+        targets: Of the batch.
+        document_of_sentence: Shape (sentences,).
+        settings: The weights.
+        shares: Shape (4,); a factor for each term's mean, in the order of `term_counts`, where
+            several processes hold parts of one batch. None for 1.
+    """
+    if shares is None:
+        shares = torch.ones(4, device=targets.presence.device)
     presence = functional.binary_cross_entropy_with_logits(outputs.presence, targets.presence)
-    total = settings.presence_weight * presence
+    total = settings.presence_weight * shares[0] * presence
     if settings.sentence_weight:
         known = ~targets.sentence_presence.isnan()
         if known.any():
-            total = total + settings.sentence_weight * (
+            total = total + settings.sentence_weight * shares[1] * (
                 functional.binary_cross_entropy_with_logits(
                     outputs.sentence_presence[known], targets.sentence_presence[known]
                 )
             )
     labelled = targets.stance != ABSENT
     if labelled.any():
-        total = total + settings.stance_weight * stance_loss(
+        total = total + settings.stance_weight * shares[2] * stance_loss(
             outputs.stance[labelled], targets.stance[labelled], settings.label_smoothing
         )
     if settings.evidence_weight:
         mass = torch.zeros_like(targets.presence).index_add_(
             0, document_of_sentence, outputs.focus * targets.evidence
         )
-        annotated = (
-            torch.zeros_like(targets.presence).index_add_(0, document_of_sentence, targets.evidence)
-            > 0
-        )
+        annotated = _annotated(targets, document_of_sentence)
         if annotated.any():
-            total = total - settings.evidence_weight * mass[annotated].clamp_min(1e-6).log().mean()
+            total = total - settings.evidence_weight * shares[3] * (
+                mass[annotated].clamp_min(1e-6).log().mean()
+            )
     return total
 
 
-def consistency_loss(one: LensOutputs, other: LensOutputs, carried: Tensor) -> Tensor:
+def _annotated(targets: Targets, document_of_sentence: Tensor) -> Tensor:
+    """Shape (documents, topics): whether any evidence of it is annotated."""
+    evidence = torch.zeros_like(targets.presence)
+    return evidence.index_add_(0, document_of_sentence, targets.evidence) > 0
+
+
+def consistency_loss(
+    one: LensOutputs, other: LensOutputs, carried: Tensor, shares: Tensor | None = None
+) -> Tensor:
     """Symmetric divergence of two passes over the same batch (R-Drop: Liang et al. 2021).
 
     Args:
         one: Outputs under one draw of dropout.
         other: Outputs under another.
         carried: Shape (documents, topics), True where there is a stance to agree on.
+        shares: As for `lens_loss`.
     """
+    if shares is None:
+        shares = torch.ones(4, device=carried.device)
     presence = [torch.stack([-o.presence, o.presence], dim=-1) / 2 for o in (one, other)]
-    total = _divergence(*presence)
+    total = shares[0] * _divergence(*presence)
     if carried.any():
-        total = total + _divergence(*(_two_columns(o.stance[carried]) for o in (one, other)))
+        stance = (_two_columns(o.stance[carried]) for o in (one, other))
+        total = total + shares[2] * _divergence(*stance)
     return total
 
 

@@ -167,8 +167,12 @@ class Counter:
 
     def add(self, *, fault: bool) -> None:
         """Count one input."""
-        self.done += 1
-        self.faults += fault
+        self.add_many(1, faults=int(fault))
+
+    def add_many(self, done: int, *, faults: int) -> None:
+        """Count inputs, some of them with faults."""
+        self.done += done
+        self.faults += faults
         if self._progress is not None:
             self._progress.update(self._task, said=self.words())
 

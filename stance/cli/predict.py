@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
@@ -14,30 +13,38 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from stance.cli import display, sources
+from stance.answers import Answer, Predictor, answers
+from stance.cli import cluster, display, sources
 from stance.errors import UsageError
+from stance.formats import carried_columns
 from stance.journal import Journal, Run, is_complete, open_journal, takes_journal
-from stance.predictions import FaultyInput, Prediction
-from stance.records import Article
+from stance.predictions import FaultyInput
 from stance.schema import Schema
 from stance.writers import ending_to_write, open_writer
 
 if TYPE_CHECKING:
+    from stance.cli.display import Counter
     from stance.cli.sources import Source
 
-Answer = Prediction | FaultyInput
 Sink = Callable[[Answer], None]
-_ARTICLE_COLUMNS = frozenset({"id", "title", "text"})
 
 
 class Format(StrEnum):
-    """How predictions are written to standard output."""
+    """How predictions are written to standard output, or to many files."""
 
     table = "table"
     jsonl = "jsonl"
+    parquet = "parquet"
 
 
-class Predictor(Protocol):
+class Engine(StrEnum):
+    """Where articles are read."""
+
+    local = "local"
+    ray = "ray"
+
+
+class SchemaPredictor(Predictor, Protocol):
     """What this verb needs of a classifier."""
 
     @property
@@ -47,9 +54,6 @@ class Predictor(Protocol):
     @property
     def digest(self) -> str:
         """Identifies its answers."""
-
-    def predict_many(self, articles: Iterable[Article]) -> Iterator[Prediction]:
-        """One prediction per article, in order."""
 
 
 def predict(
@@ -63,15 +67,21 @@ def predict(
         ),
     ] = None,
     in_file: Annotated[
-        Path | None, typer.Option("--in", metavar="FILE", help="A file of articles to read.")
+        Path | None,
+        typer.Option(
+            "--in",
+            metavar="FILES",
+            help="Articles to read: a file, a folder, or a pattern in quotes ('news/*.parquet').",
+        ),
     ] = None,
     out_file: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            metavar="FILE",
+            metavar="FILE|FOLDER",
             help="Write the predictions to this file; its ending (.jsonl, .csv, .tsv, .parquet) "
-            "says how. Until all are there, they are kept in FILE.part.",
+            "says how. Until all are there, they are kept in FILE.part. With --engine ray: to this "
+            "folder, a file for each that is read.",
         ),
     ] = None,
     resume: Annotated[
@@ -85,7 +95,12 @@ def predict(
         typer.Option(metavar="FOLDER|NAME", help="The model; the released one if not given."),
     ] = None,
     output_format: Annotated[
-        Format, typer.Option("--format", help="How to write to standard output.")
+        Format,
+        typer.Option(
+            "--format",
+            help="How to write to standard output, table or jsonl; with --engine ray how to write "
+            "files, jsonl (if not given) or parquet.",
+        ),
     ] = Format.table,
     keep: Annotated[
         bool, typer.Option("--keep", help="Carry the other fields of the input through.")
@@ -104,11 +119,49 @@ def predict(
         ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Processor threads; all if not given.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processor threads; all if not given. With --engine ray: of each worker, 1 if "
+            "not given.",
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="Where to read: in this process, or with workers of a Ray cluster (extra ray)."
+        ),
+    ] = Engine.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --engine ray: how many workers; as many as there is room for."
+        ),
     ] = None,
 ) -> None:
     """Say which topics articles carry, how each is presented, and which sentences show it."""
     wanted = sources.find_sources(inputs or (), in_file)
+    if engine is Engine.ray:
+        if resume:
+            raise UsageError("--resume: works without --engine ray only; see docs/cluster.md")
+        _tell_what_is_left(wanted)
+        counter = cluster.predict_files(
+            wanted,
+            out_file,
+            model=model,
+            precision=precision,
+            threads=threads or 1,
+            keep=keep,
+            full=full,
+            parquet=output_format is Format.parquet,
+            workers=workers,
+        )
+        _tell_the_end(counter, out_file)
+        return
+    if workers is not None:
+        raise UsageError(f"--workers {workers}: works with --engine ray only; see --threads")
+    if output_format is Format.parquet:
+        raise UsageError("--format parquet: works with --engine ray only; see --out FILE.parquet")
     journaled = _check_output(wanted, out_file, resume=resume)
     if out_file is not None and resume and is_complete(out_file):
         display.note(f"{out_file}: is complete, and there is nothing to go on with")
@@ -128,7 +181,8 @@ def predict(
             done, faults = journal.kept, journal.faults
         if done:
             display.note(f"{out_file}: going on behind the answers that are kept ({done:,})")
-        columns = _carried_columns(wanted) if keep else ()
+        files = (file for source in wanted for file in source.files)
+        columns = carried_columns(files) if keep else ()
         shown = out_file is not None or not sys.stdout.isatty()
         with (
             _open_sink(
@@ -140,6 +194,10 @@ def predict(
             for answer in answers(classifier, items, keep=keep, done=done):
                 sink(answer)
                 counter.add(fault=isinstance(answer, FaultyInput))
+    _tell_the_end(counter, out_file)
+
+
+def _tell_the_end(counter: Counter, out_file: Path | None) -> None:
     if out_file is not None:
         display.note(f"{counter.words()}; written to {out_file}")
     elif not counter.done:
@@ -152,7 +210,7 @@ def predict(
 
 def load_classifier(
     model: str | None, *, precision: float | None, threads: int | None
-) -> Predictor:
+) -> SchemaPredictor:
     """Load a model; None for the released one.
 
     Raises:
@@ -162,51 +220,6 @@ def load_classifier(
     from stance.classifier import Classifier
 
     return Classifier.from_pretrained(model, precision=precision, threads=threads)
-
-
-def answers(
-    classifier: Predictor, items: Iterable[Article | FaultyInput], *, keep: bool, done: int = 0
-) -> Iterator[Answer]:
-    """Predict articles; faulty inputs keep their place among them.
-
-    Memory holds the items that the classifier reads together, see `stance.batching.cut_stream`.
-
-    Args:
-        classifier: Reads the articles.
-        items: Articles and faulty inputs.
-        keep: Whether other fields of the input stay with the predictions.
-        done: The answers to so many items are known already and left out.
-
-    Raises:
-        UsageError: If there are fewer items than known answers.
-    """
-    from stance.batching import cut_stream
-    from stance.classifier import length_of
-
-    def length(item: Article | FaultyInput) -> int:
-        return length_of(item) if isinstance(item, Article) else 0
-
-    passed = 0
-    # What is read together is the same as in a run that was not stopped, since the last digit of a
-    # probability may depend on the company in which a text is read.
-    for chunk in cut_stream(items, length):
-        if passed + len(chunk) <= done:
-            passed += len(chunk)
-            continue
-        predictions = classifier.predict_many(
-            item if keep else replace(item, extra={}) for item in chunk if isinstance(item, Article)
-        )
-        for item in chunk:
-            answer = item if isinstance(item, FaultyInput) else next(predictions, None)
-            if answer is None:
-                raise RuntimeError("the classifier gave fewer predictions than it read articles")
-            passed += 1
-            if passed > done:
-                yield answer
-    if passed < done:
-        raise UsageError(
-            f"expected {done:,} inputs or more, whose answers are kept, found {passed:,}"
-        )
 
 
 def _check_output(wanted: Iterable[Source], out_file: Path | None, *, resume: bool) -> bool:
@@ -238,17 +251,6 @@ def _tell_what_is_left(wanted: Iterable[Source]) -> None:
             display.note(
                 f"{source.name}: {len(source.left):,} {what} left alone: {source.left[0]}{more}"
             )
-
-
-def _carried_columns(wanted: Iterable[Source]) -> tuple[str, ...]:
-    from stance.formats import column_names
-
-    names: dict[str, None] = {}
-    for file in (file for source in wanted for file in source.files):
-        # A file that cannot be opened is told in its place among the answers.
-        with suppress(UsageError):
-            names |= dict.fromkeys(column_names(file))
-    return tuple(name for name in names if name not in _ARTICLE_COLUMNS)
 
 
 @contextmanager

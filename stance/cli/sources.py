@@ -9,11 +9,20 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Literal, cast
 
 from stance.errors import UsageError, listing
-from stance.formats import ENDINGS, Row, ending_of, iter_articles, read_jsonl, read_rows, read_text
+from stance.formats import (
+    ENDINGS,
+    Row,
+    ending_of,
+    iter_articles,
+    read_articles,
+    read_jsonl,
+    read_text,
+)
 from stance.journal import Input
 from stance.predictions import FaultyInput
 from stance.records import Article
@@ -47,20 +56,18 @@ def find_sources(arguments: Iterable[str], in_file: Path | None = None) -> tuple
 
     Args:
         arguments: What stands on the command line.
-        in_file: A file named as such, read after them.
+        in_file: Files named as such, read after them: one, a folder, or a pattern such as
+            `news/*.parquet`.
 
     Raises:
         UsageError: If there is nothing to read, or an argument cannot be read.
     """
     sources = [_source(argument) for argument in arguments]
     if in_file is not None:
-        if not in_file.is_file():
-            found = "a folder" if in_file.is_dir() else "no such file"
-            raise UsageError(f"--in {in_file}: expected a file, found {found}")
-        sources.append(_file(str(in_file)))
+        sources += _named(str(in_file))
     if not sources:
         raise UsageError(
-            "nothing to read: name a text, a file, a folder, - for standard input, or --in FILE"
+            "nothing to read: name a text, a file, a folder, - for standard input, or --in FILES"
         )
     if sum(source.kind == "stdin" for source in sources) > 1:
         raise UsageError("- (standard input) can be read once, found it twice")
@@ -89,6 +96,16 @@ def _source(argument: str) -> Source:
             "if this is a text to be read, give it through standard input: stance predict -"
         )
     return Source(kind="text", name=argument)
+
+
+def _named(name: str) -> list[Source]:
+    # What is there under just this name is no pattern, whatever characters it has.
+    found = [name] if os.path.exists(name) else sorted(glob(name, recursive=True))
+    if not found:
+        raise UsageError(
+            f"--in {name}: expected a file, a folder or a pattern that fits some, found none"
+        )
+    return [_folder(item) if os.path.isdir(item) else _file(item) for item in found]
 
 
 def _file(name: str) -> Source:
@@ -154,17 +171,7 @@ def read_sources(sources: Iterable[Source]) -> Iterator[Article | FaultyInput]:
             yield from iter_articles(_stdin_rows())
         else:
             for name in source.files:
-                yield from _read_file(name)
-
-
-def _read_file(name: str) -> Iterator[Article | FaultyInput]:
-    try:
-        rows = read_rows(name)
-    except UsageError as error:
-        # One file that cannot be opened costs none of the others.
-        yield FaultyInput(id=None, line=None, error=str(error))
-        return
-    yield from iter_articles(rows)
+                yield from read_articles(name)
 
 
 def _stdin_rows() -> Iterator[Row]:
