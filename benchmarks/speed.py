@@ -44,6 +44,7 @@ from benchmarks.texts import (
     read_articles,
     texts_of_length,
 )
+from stance._version import __version__
 from stance.artifact import Artifact, load_artifact, resolve_model
 from stance.cli.display import note
 from stance.door import open_training
@@ -57,6 +58,10 @@ LENGTHS = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 MEMORY = (1_000, 10_000, 50_000)
 LENGTH_WORDS = 10_000
 """Words of all texts of one length, unless a single text has more."""
+VERSIONS = (
+    "import json; from benchmarks.measuring import installed_versions; "
+    "print(json.dumps(installed_versions()))"
+)
 PREDICT = ("-m", "stance.cli.main", "predict")
 
 ENVIRONMENTS = {
@@ -224,10 +229,17 @@ class _Benchmark:
         folders = self.options.envs or self.out / "envs"
         for name in ENVIRONMENTS:
             if name in environments:
-                self.pythons[name] = ensure(ENVIRONMENTS[name], folders, note)
+                python = ensure(ENVIRONMENTS[name], folders, note)
+                self.pythons[name] = python
+                self.versions[name] = self._json(f"versions-{name}", [str(python), "-c", VERSIONS])
         self._make_models(needed)
         results = Results(
-            machine=machine(self.options.threads), load_average=self.load_average, named=NAMED
+            machine={
+                **machine(self.options.threads),
+                "stance": f"{__version__} with model {self.artifact.digest[:12]}",
+            },
+            load_average=self.load_average,
+            named=NAMED,
         )
         if self.chosen:
             results = replace(
@@ -267,7 +279,8 @@ class _Benchmark:
             train = self.out / "texts" / f"train-{name}.jsonl"
             write_jsonl(train, label_rows(rows, item.examples or len(rows)))
             model = ("--model", str(self.out / "models" / name))
-            self._worker(item, "make", "--encoder", str(encoder), "--train", str(train), *model)
+            making = ("--encoder", str(encoder), "--train", str(train), *model)
+            self._worker(f"make-{name}", item, "make", *making)
 
     def _articles(self) -> list[Article]:
         count = self.options.articles
@@ -307,13 +320,13 @@ class _Benchmark:
         item = CONTENDERS[name]
         model = self.out / "models" / name
         found = self._worker(
+            f"{path.stem}-{name}",
             item,
             "measure",
             *("--texts", str(path), "--runs", str(self.options.runs)),
             *("--threads", str(self.options.threads)),
             *(("--model", str(model)) if model.exists() else ()),
         )
-        self.versions[item.environment] = found["versions"]
         return row_of(item.words, found, tokens)
 
     def _command(self, words: str, path: Path, texts: int, tokens: int, runs: int) -> Row:
@@ -382,10 +395,9 @@ class _Benchmark:
             "operations_per_token": operations_per_token(encoder),
         }
 
-    def _worker(self, item: Contender, verb: str, *arguments: str) -> dict[str, Any]:
+    def _worker(self, log: str, item: Contender, verb: str, *arguments: str) -> dict[str, Any]:
         python, module = self.pythons[item.environment], f"benchmarks.workers.{item.worker}"
-        command = [str(python), "-m", module, verb, *arguments]
-        return self._json(f"{item.worker}-{verb}", command)
+        return self._json(log, [str(python), "-m", module, verb, *arguments])
 
     def _timed(
         self, log: str, runs: int, command: Sequence[str], *, warm: bool = False

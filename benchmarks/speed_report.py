@@ -13,6 +13,8 @@ from benchmarks.runs import markdown
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_LOAD = 0.5
+"""A load average above it says that other programs ran."""
 OURS = "stance"
 """Contenders whose names begin so are drawn in a colour of their own."""
 
@@ -85,7 +87,7 @@ class Results:
 
     Attributes:
         machine: Names and values that say where and when.
-        load_average: Other work on the machine at the start; above 0.5 the report warns of it.
+        load_average: Of the machine at the start; above `MOST_LOAD` the report warns.
         articles: On whole articles.
         headlines: On headlines.
         starts: Cold starts.
@@ -138,7 +140,7 @@ def report(results: Results) -> str:
 def _blocks(results: Results) -> Iterator[str]:
     yield "# Prediction speed, side by side"
     yield "\n".join(f"- {name}: {value}" for name, value in results.machine.items())
-    if results.load_average > 0.5:
+    if results.load_average > MOST_LOAD:
         yield (
             f"**Other programs ran beside this** (load average {results.load_average:.1f} at the "
             "start): do not compare these figures with others."
@@ -332,7 +334,7 @@ def draw(results: Results, paths: Sequence[Path]) -> None:
         "ytick.color": MUTED,
     }
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(5.6 * len(panels), 4.2), layout="constrained")
+        figure = Figure(figsize=(max(9.0, 5.6 * len(panels)), 4.8), layout="constrained")
         for number, panel in enumerate(panels, start=1):
             panel(figure.add_subplot(1, len(panels), number), results)
         figure.supxlabel(_caption(results), fontsize=8, color=MUTED)
@@ -355,6 +357,7 @@ def _draw_articles(axes: Axes, results: Results) -> None:
     axes.bar_label(bars, labels, fontsize=9)
     # The slowest and the fastest are far apart; a linear axis would show one bar.
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,g}")
     axes.set_xlim(rows[0].texts_per_second / 4, rows[-1].texts_per_second * 4)
     axes.tick_params(axis="y", length=0, labelcolor="black")
     axes.set_title(f"Whole articles ({rows[0].tokens / rows[0].texts:.0f} tokens) per second")
@@ -368,6 +371,7 @@ def _draw_lengths(axes: Axes, results: Results) -> None:
     cost = [results.lengths[number].microseconds_per_token for number in words]
     axes.plot(words, cost, color=COLOURS[0], marker="o")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,g}")
     axes.set_ylim(0, 1.15 * max(cost))
     axes.grid(axis="y")
     axes.set_title("stance: cost of a token by length of the text")
@@ -376,4 +380,8 @@ def _draw_lengths(axes: Axes, results: Results) -> None:
 
 
 def _caption(results: Results) -> str:
-    return "\n".join(["; ".join(results.machine.values()), *version_lines(results)])
+    facts = [f"{name}: {value}" for name, value in results.machine.items()]
+    if results.load_average > MOST_LOAD:
+        facts.append(f"beside other programs (load average {results.load_average:.1f})")
+    lines = ["; ".join(facts[:2]), "; ".join(facts[2:]), *version_lines(results)]
+    return "\n".join(filter(None, lines))

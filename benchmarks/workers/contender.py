@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.measuring import installed_versions, peak_megabytes, positive, time_runs
+from benchmarks.measuring import peak_megabytes, positive, time_runs
 
 WARM_TEXTS, WARM_CHARACTERS = 16, 3_000
 """What is predicted before the clock runs: the first texts, cut."""
@@ -72,7 +72,6 @@ def measure(contender: Contender, texts: Sequence[str], runs: int) -> dict[str, 
         "run_seconds": seconds,
         "peak_megabytes": peak,
         "tokens_read": contender.tokens_read(texts),
-        "versions": installed_versions(),
     }
 
 
