@@ -127,7 +127,7 @@ def predict(
             )
             done, faults = journal.kept, journal.faults
         if done:
-            display.note(f"{out_file}: going on behind the answers that are kept ({done:,})")
+            display.note(f"{out_file}: going on after the answers that are kept ({done:,})")
         columns = _carried_columns(wanted) if keep else ()
         shown = out_file is not None or not sys.stdout.isatty()
         with (
