@@ -115,7 +115,8 @@ class Journal:
             # Before the first answer, so that no answer is ever without it. Not written aside: a
             # process that dies here leaves a journal without answers, which counts as none.
             with worded(about), about.open("wb") as stream:
-                stream.write(json_line(now))
+                # Escaped, since a path may hold bytes that are no text.
+                stream.write(json.dumps(now).encode("ascii"))
                 stream.flush()
                 os.fsync(stream.fileno())
         else:

@@ -96,7 +96,7 @@ def test_a_run_stopped_twice_ends_in_the_bytes_of_one_that_was_not(
     assert not out.exists()
     second = predict(out, *options, "--resume", stop=20)
     assert second.status == INTERRUPTED
-    assert f"{out}: going on behind the answers that are kept (82)" in second.err
+    assert f"{out}: going on after the answers that are kept (82)" in second.err
     last = predict(out, *options, "--resume")
     assert last.status == 1
     assert "150 articles, 22 with faults" in last.err
@@ -211,6 +211,19 @@ def test_a_folder_is_known_again_by_its_files(predict: Predict, tmp_path: Path) 
     (folder / "aa.txt").write_text("rivers", encoding="utf-8")
     result = predict(tmp_path / "other.jsonl", "--resume", source=str(folder))
     assert "input 2 was" in result.err
+
+
+def test_a_path_that_is_no_text_is_known_again(predict: Predict, tmp_path: Path) -> None:
+    folder = tmp_path / "news"
+    folder.mkdir()
+    lines = '{"id": "a", "text": "rivers"}\n{"id": "b", "text": "rivers"}\n'
+    try:
+        (folder / os.fsdecode(b"caf\xe9.jsonl")).write_text(lines, encoding="utf-8")
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    out = tmp_path / "out.jsonl"
+    assert predict(out, source=str(folder), stop=1).status == INTERRUPTED
+    assert predict(out, "--resume", source=str(folder)).status == 0
 
 
 def test_standard_input_is_kept_and_cannot_be_resumed(predict: Predict, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def predict(
             )
             done, faults = journal.kept, journal.faults
         if done:
-            display.note(f"{out_file}: going on behind the answers that are kept ({done:,})")
+            display.note(f"{out_file}: going on after the answers that are kept ({done:,})")
         files = (file for source in wanted for file in source.files)
         columns = carried_columns(files) if keep else ()
         shown = out_file is not None or not sys.stdout.isatty()
