@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stance.artifact import Artifact
-from stance.errors import ModelError
+from stance.errors import ModelError, in_words
 
 Arrays = dict[str, NDArray[Any]]
+# Version 1.0 of the format; a size has at most 18 digits, so that it stays a number of 64 bits.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<size>..)\{'descr': '(?P<kind>[<>|][a-z]\d{1,4})', "
+    rb"'fortran_order': (?P<order>True|False), "
+    rb"'shape': \((?P<shape>(?:\d{1,18}, ?)*\d{0,18})\), \} *\n",
+    re.DOTALL,
+)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -37,30 +47,60 @@ def read_arrays(artifact: Artifact, name: str, kinds: Mapping[str, tuple[str, in
     place = f"{artifact.path}/{name}"
     if name not in artifact.contents:
         raise ModelError(f"{artifact.path}: the manifest does not list {name} as required")
-    content = artifact.contents[name]
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        # Written uncompressed; what unpacks to more was not written here.
-        if size > len(content):
-            raise ModelError(
-                f"{place}: expected arrays without compression, found {size:,} bytes in "
-                f"{len(content):,}; train the model anew"
-            )
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in kinds if key in stored.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ModelError(f"{place}: expected NumPy arrays, found a fault: {error}") from None
+    members = _members(artifact.contents[name], place)
+    arrays: Arrays = {}
     for key, (kind, dimensions) in kinds.items():
-        array = arrays.get(key)
-        if array is None or array.dtype != np.dtype(kind) or array.ndim != dimensions:
-            found = "nothing" if array is None else f"{array.dtype} {array.shape}"
+        member = members.get(f"{key}.npy")
+        if member is None:
             raise ModelError(
-                f"{place}: {key}: expected {kind} in {dimensions} dimensions, found {found}"
+                f"{place}: {key}: expected {kind} in {dimensions} dimensions, found nothing"
             )
+        array = _array(member, f"{place}: {key}", np.dtype(kind), dimensions)
         if not np.isfinite(array).all():
             raise ModelError(f"{place}: {key}: expected finite numbers")
+        arrays[key] = array
     return arrays
+
+
+def _members(content: bytes, place: str) -> dict[str, bytes]:
+    """Members of a zip file that is not compressed; it can hold no more than its own size."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            size = sum(entry.file_size for entry in entries)
+            if size > len(content) or any(entry.compress_type for entry in entries):
+                raise ModelError(
+                    f"{place}: expected arrays without compression, found {size:,} bytes in "
+                    f"{len(content):,}; train the model anew"
+                )
+            return {entry.filename: archive.read(entry) for entry in entries}
+    # The library lets out whatever its parts raise on a broken archive.
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, struct.error) as error:
+        raise ModelError(
+            f"{place}: expected NumPy arrays, found a fault: {in_words(error)}"
+        ) from None
+
+
+def _array(member: bytes, place: str, kind: np.dtype[Any], dimensions: int) -> NDArray[Any]:
+    """Read an array as `write_arrays` writes it, without copying it.
+
+    NumPy's own reader takes the memory that the header asks for before it looks how much there is,
+    and evaluates the header as Python; of the format, this one takes no more than we write.
+    """
+    header = _HEADER.match(member)
+    if header is None or len(header[0]) != 10 + int.from_bytes(header["size"], "little"):
+        raise ModelError(f"{place}: expected a NumPy array, found another header")
+    stored = header["kind"].decode("ascii")
+    shape = tuple(int(size) for size in header["shape"].decode("ascii").split(",") if size.strip())
+    if stored != kind.str or len(shape) != dimensions:
+        raise ModelError(
+            f"{place}: expected {kind.name} in {dimensions} dimensions, found {stored} {shape}"
+        )
+    size, found = math.prod(shape) * kind.itemsize, len(member) - len(header[0])
+    if size != found:
+        raise ModelError(f"{place}: expected {size:,} bytes for the shape {shape}, found {found:,}")
+    array = np.frombuffer(member, dtype=kind, offset=len(header[0]))
+    return array.reshape(shape, order="F" if header["order"] == b"True" else "C")
 
 
 def check_shapes(

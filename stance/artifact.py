@@ -11,25 +11,34 @@ import hashlib
 import json
 import os
 import re
+import stat
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stance.errors import ModelError, SchemaError, listing, shorten
+from stance.errors import ModelError, SchemaError, cut, in_words, listing, shorten
 from stance.files import reason
+from stance.formats import parse_json
 from stance.schema import Schema
 
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 SCHEMA = "schema.json"
 MAX_MANIFEST_BYTES = 4_000_000
+"""Of the schema, too."""
+
 MAX_FILE_BYTES = 8_000_000_000
+"""Of one file, and of all required files together: they are read before anything is built."""
+
+MAX_FILES = 100
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-Probability = float
+Probability = Annotated[float, Field(ge=0, le=1)]
+# Far beyond what training gives, and far from where sums and quotients of such numbers overflow.
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
 class _Strict(BaseModel):
@@ -50,10 +59,10 @@ class FileEntry(_Strict):
 class Pooling(_Strict):
     """Numbers of the document step, one per topic (see `stance.pooling`)."""
 
-    bias: list[float]
-    sharpness: list[float]
-    gate: list[float]
-    decay: list[float]
+    bias: list[Number]
+    sharpness: list[Number]
+    gate: list[Number]
+    decay: list[Number]
 
 
 class TopicCalibration(_Strict):
@@ -64,10 +73,10 @@ class TopicCalibration(_Strict):
     holds (threshold, precision, recall) on held-out texts, for a user's own choice.
     """
 
-    slope: float = Field(1.0, gt=0)
-    offset: float = 0.0
-    temperature: float = Field(1.0, gt=0)
-    threshold: Probability = Field(0.5, ge=0, le=1)
+    slope: float = Field(1.0, gt=0, le=1e6)
+    offset: Number = 0.0
+    temperature: float = Field(1.0, ge=1e-6, le=1e6)
+    threshold: Probability = 0.5
     curve: list[tuple[Probability, Probability, Probability]] = []
 
 
@@ -79,8 +88,8 @@ class Uncertainty(_Strict):
     `promised` of False says that no confidence met the bound: every stance is uncertain.
     """
 
-    confidence: Probability = Field(0.0, ge=0, le=1.01)
-    error_bound: Probability = Field(0.1, ge=0, le=1)
+    confidence: float = Field(0.0, ge=0, le=1.01)
+    error_bound: Probability = 0.1
     level: Probability = 0.95
     coverage: Probability = 1.0
     observed_error: Probability | None = None
@@ -151,11 +160,16 @@ class Artifact:
         hashes = {n: e.sha256 for n, e in self.manifest.files.items() if e.required}
         return hashlib.sha256(json.dumps([numbers, hashes], sort_keys=True).encode()).hexdigest()
 
-    def read_optional(self, name: str, *, needed_for: str) -> bytes:
+    def read_optional(self, name: str, *, needed_for: str, limit: int = MAX_FILE_BYTES) -> bytes:
         """Read and check a file that is not required.
 
+        Args:
+            name: The file.
+            needed_for: What asks for it, for the message.
+            limit: Most bytes that it may have.
+
         Raises:
-            ModelError: If the folder does not hold it, or holds another one.
+            ModelError: If the folder does not hold it, or holds another one or one too large.
         """
         entry = self.manifest.files.get(name)
         if entry is None or not (self.path / name).is_file():
@@ -163,6 +177,7 @@ class Artifact:
                 f"{self.path}: {needed_for} needs {name}, which this copy of the model does not "
                 "hold; use the folder that `stance train` wrote, or the one of the repository"
             )
+        _check_size(self.path / name, entry.bytes, limit)
         return _read(self.path, name, entry)
 
 
@@ -224,6 +239,11 @@ def load_artifact(path: str | Path) -> Artifact:
             "name a folder that `stance train` wrote"
         )
     manifest = _manifest(path)
+    if len(manifest.files) > MAX_FILES:
+        raise _unsound(
+            f"{path}/{MANIFEST}",
+            f"files: expected at most {MAX_FILES}, found {len(manifest.files):,}",
+        )
     for name in manifest.files:
         if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
             raise ModelError(
@@ -232,6 +252,9 @@ def load_artifact(path: str | Path) -> Artifact:
             )
     if SCHEMA not in manifest.files:
         raise _unsound(f"{path}/{MANIFEST}", f"files: {SCHEMA} is not listed")
+    _check_size(path / SCHEMA, manifest.files[SCHEMA].bytes, MAX_MANIFEST_BYTES)
+    whole = sum(entry.bytes for entry in manifest.files.values() if entry.required)
+    _check_size(path, whole, MAX_FILE_BYTES)
     contents = {
         name: _read(path, name, entry) for name, entry in manifest.files.items() if entry.required
     }
@@ -242,9 +265,9 @@ def load_artifact(path: str | Path) -> Artifact:
 def _manifest(path: Path) -> Manifest:
     file = path / MANIFEST
     try:
-        if file.stat().st_size > MAX_MANIFEST_BYTES:
-            raise _unsound(file, f"expected at most {MAX_MANIFEST_BYTES:,} bytes, found more")
-        data = json.loads(file.read_text(encoding="utf-8"))
+        size = _size(path, MANIFEST)
+        _check_size(file, size, MAX_MANIFEST_BYTES)
+        data = read_json(file, file.read_bytes())
     except FileNotFoundError:
         raise ModelError(
             f"{path}: not a model folder: it has no {MANIFEST}; "
@@ -252,8 +275,6 @@ def _manifest(path: Path) -> Manifest:
         ) from None
     except OSError as error:
         raise ModelError(f"{file}: cannot be read: {reason(error)}") from None
-    except (ValueError, RecursionError) as error:
-        raise _unsound(file, f"expected JSON, found a fault: {error}") from None
     version = data.get("format_version") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise _unsound(
@@ -268,19 +289,16 @@ def _manifest(path: Path) -> Manifest:
         return Manifest.model_validate(data)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'manifest'}: {fault['msg']}"
+            f"{cut('.'.join(map(str, fault['loc']))) or 'manifest'}: {cut(fault['msg'])}"
             for fault in error.errors()[:5]
         ]
         raise _unsound(file, "; ".join(faults)) from None
 
 
 def _schema(path: Path, contents: dict[str, bytes], manifest: Manifest) -> Schema:
-    try:
-        data = json.loads(contents[SCHEMA])
-    except KeyError:
-        raise _unsound(f"{path}/{MANIFEST}", f"files: {SCHEMA} must be required") from None
-    except (ValueError, RecursionError) as error:
-        raise _unsound(f"{path}/{SCHEMA}", f"expected JSON, found a fault: {error}") from None
+    if SCHEMA not in contents:
+        raise _unsound(f"{path}/{MANIFEST}", f"files: {SCHEMA} must be required")
+    data = read_json(f"{path}/{SCHEMA}", contents[SCHEMA])
     try:
         schema = Schema.from_dict(data, source=SCHEMA)
     except SchemaError as error:
@@ -310,17 +328,59 @@ def _schema(path: Path, contents: dict[str, bytes], manifest: Manifest) -> Schem
     return schema
 
 
+def read_json(place: str | Path, content: bytes) -> Any:
+    """Parse a JSON file of a model folder.
+
+    Raises:
+        ModelError: If it is not strict JSON in UTF-8, or nested deeper than any that we write.
+    """
+    try:
+        return parse_json(content.decode("utf-8"))
+    except ValueError as error:
+        raise _unsound(place, f"expected JSON, found a fault: {error}") from None
+
+
 def _unsound(place: str | Path, what: str) -> ModelError:
+    # In one line and of bounded length, whatever a stranger's file has put into it.
+    words = cut(" ".join(what.split()), 800)
     return ModelError(
-        f"{place}: {what}; this is not as `stance train` writes it: copy the folder again"
+        f"{place}: {words}; this is not as `stance train` writes it: copy the folder again"
     )
+
+
+def _check_size(place: str | Path, size: int, limit: int) -> None:
+    if size > limit:
+        raise _unsound(place, f"expected at most {limit:,} bytes, found {size:,}")
+
+
+def _size(folder: Path, name: str) -> int:
+    """Size of a file that lies in the folder itself.
+
+    Raises:
+        ModelError: If a link leads out of the folder, or if it is no plain file: a pipe or a
+            device could be read without end.
+        OSError: If it cannot be looked at.
+    """
+    home, real = (Path(os.path.realpath(path)) for path in (folder, folder / name))
+    # The hub's client keeps contents apart, and links to them from a folder per revision.
+    hub = home.parent.name == "snapshots" and real.parent == home.parent.parent / "blobs"
+    if real.parent != home and not hub:
+        raise ModelError(
+            f"{folder / name}: expected a file in the folder, found a link that leads out of it; "
+            "do not use this folder, or put a copy of the file in the link's place"
+        )
+    found = real.stat()
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, a socket or a device"
+        raise ModelError(f"{folder / name}: expected a file, found {kind}")
+    return found.st_size
 
 
 def _read(folder: Path, name: str, entry: FileEntry) -> bytes:
     file = folder / name
     try:
         # The size first: nobody's claim should make us read gigabytes.
-        size = file.stat().st_size
+        size = _size(folder, name)
         content = file.read_bytes() if size == entry.bytes else b""
     except FileNotFoundError:
         raise ModelError(
@@ -349,6 +409,5 @@ def _download(name: str) -> Path:
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise ModelError(
-            f"{name}: no such folder, and the model hub did not give it: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            f"{name}: no such folder, and the model hub did not give it: {in_words(error)}"
         ) from None

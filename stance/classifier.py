@@ -12,7 +12,7 @@ import numpy as np
 from stance.artifact import Artifact, Manifest, load_artifact, resolve_model
 from stance.batching import cut_stream, plan_batches
 from stance.decoding import ScoredArticle, decode, threshold_for_precision
-from stance.encoding import ArticleEncoder, EncodedArticle, Window
+from stance.encoding import ArticleEncoder, EncodedArticle, Window, load_tokenizer
 from stance.errors import DataError, ModelError
 from stance.pooling import (
     PoolingParameters,
@@ -59,8 +59,6 @@ class LensScorer:
     """
 
     def __init__(self, artifact: Artifact, *, threads: int | None = None) -> None:
-        from tokenizers import Tokenizer
-
         from stance.session import GRAPH, WEIGHTS, Session
 
         manifest, schema = artifact.manifest, artifact.schema
@@ -69,10 +67,7 @@ class LensScorer:
                 raise ModelError(f"{artifact.path}: the manifest does not list {name} as required")
         if manifest.pooling is None or manifest.window_tokens is None:
             raise ModelError(f"{artifact.path}: a lens model needs pooling and window_tokens")
-        try:
-            tokenizer = Tokenizer.from_str(artifact.contents[TOKENIZER].decode("utf-8"))
-        except Exception as error:  # the library raises bare Exception
-            raise ModelError(f"{artifact.path}/{TOKENIZER}: not a tokenizer: {error}") from None
+        tokenizer = load_tokenizer(artifact.contents[TOKENIZER], f"{artifact.path}/{TOKENIZER}")
         self._encoder = ArticleEncoder(tokenizer, window_tokens=manifest.window_tokens)
         self._n_topics = len(schema.topics)
         n_columns = n_stance_columns(len(schema.predicted_stances))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from stance.errors import ModelError
+from stance.errors import ModelError, in_words, shorten
 from stance.records import Article
 from stance.sentences import Sentence, split_sentences
 
 Int64Array = NDArray[np.int64]
+MAX_TOKENIZER_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,36 @@ class TokenBatch:
     segment_starts: Int64Array
 
 
+@contextmanager
+def _worded(place: str) -> Iterator[None]:
+    """Turn whatever the tokenizer raises, its panics included, into a `ModelError`."""
+    try:
+        yield
+    except BaseException as error:
+        # The library raises bare Exceptions, and its panics are not even these.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ModelError(f"{place}: {in_words(error)}") from None
+
+
+def load_tokenizer(content: bytes, place: str) -> Tokenizer:
+    """Build a tokenizer from the content of its file.
+
+    Args:
+        content: `tokenizer.json` of a fast tokenizer.
+        place: The file's name, for the message.
+
+    Raises:
+        ModelError: If it is none.
+    """
+    if len(content) > MAX_TOKENIZER_BYTES:
+        raise ModelError(
+            f"{place}: expected at most {MAX_TOKENIZER_BYTES:,} bytes, found {len(content):,}"
+        )
+    with _worded(f"{place}: not a tokenizer"):
+        return Tokenizer.from_str(content.decode("utf-8"))
+
+
 class ArticleEncoder:
     """Splits articles into sentences, tokenises them and packs them into windows.
 
@@ -88,30 +120,35 @@ class ArticleEncoder:
         """Take the special tokens of the frame from the tokenizer.
 
         Raises:
-            ModelError: If the tokenizer frames texts in another way.
+            ModelError: If the tokenizer frames texts in another way, or cannot read any.
         """
         if window_tokens < 8:
             raise ModelError(f"window_tokens: expected at least 8, found {window_tokens}")
-        # A tokenizer file may carry its own limits; whole articles are our promise.
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        frame = tokenizer.encode("", add_special_tokens=True).ids
-        text = tokenizer.encode("a", add_special_tokens=True).ids
+        with _worded("tokenizer: cannot read a text"):
+            # A tokenizer file may carry its own limits; whole articles are our promise.
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+            frame = tokenizer.encode("", add_special_tokens=True).ids
+            framed = tokenizer.encode("a", add_special_tokens=True)
+            unknown = tokenizer.encode("\U000fffff", add_special_tokens=False).ids
         # A text between the two: some tokenizers put both special tokens behind it.
-        if len(frame) != 2 or [text[0], text[-1]] != frame:
+        if len(frame) != 2 or len(framed) < 2 or [framed.ids[0], framed.ids[-1]] != frame:
             raise ModelError(
                 "tokenizer: expected one special token before and one behind a text, "
-                f"found {tokenizer.decode(text, skip_special_tokens=False)!r} for 'a'; "
+                f"found {shorten(' '.join(framed.tokens[:20]))} for 'a'; "
                 "use an encoder that is framed like BERT"
             )
         self.tokenizer = tokenizer
         self._first, self._last = frame
-        unknown = tokenizer.encode("\U000fffff", add_special_tokens=False).ids
         self._unknown = unknown[0] if unknown else self._last
         self.capacity = window_tokens - 2
 
     def encode(self, articles: Sequence[Article]) -> list[EncodedArticle]:
-        """Split and tokenise articles; the library's threads share the sentences."""
+        """Split and tokenise articles; the library's threads share the sentences.
+
+        Raises:
+            ModelError: If the tokenizer fails.
+        """
         sentences = [
             (*split_sentences(article.title or "", "title"), *split_sentences(article.text))
             for article in articles
@@ -122,7 +159,8 @@ class ArticleEncoder:
             for group in sentences
             for sentence in group
         ]
-        encodings = iter(self.tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+        with _worded("tokenizer: cannot read a text"):
+            encodings = iter(self.tokenizer.encode_batch_fast(texts, add_special_tokens=False))
         encoded = []
         for group in sentences:
             token_ids = tuple(next(encodings).ids for _ in group)

@@ -46,14 +46,25 @@ class Fault:
 
 def shorten(value: object, limit: int = 60) -> str:
     """Word a found value for a message: quoted if it is text, at most `limit` characters."""
-    words = repr(value)
-    return words if len(words) <= limit else words[: limit - 3] + "..."
+    return cut(repr(value), limit)
+
+
+def cut(text: str, limit: int = 100) -> str:
+    """The beginning of a text, at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def in_words(error: BaseException, limit: int = 300) -> str:
+    """What a library says of its error, as one line of at most `limit` characters."""
+    # Cut before it is joined, too: some libraries quote the whole file.
+    words = " ".join(str(error)[: 4 * limit].split())
+    return cut(words, limit) or type(error).__name__
 
 
 def listing(names: Iterable[str], limit: int = 12) -> str:
-    """Word a list of allowed names for a message, at most `limit` of them."""
+    """Word a list of allowed names for a message, at most `limit` of them, each cut if long."""
     known = list(names)
-    shown = ", ".join(known[:limit])
+    shown = ", ".join(cut(name) for name in known[:limit])
     return shown if len(known) <= limit else f"{shown} and {len(known) - limit} more"
 
 

@@ -10,6 +10,7 @@ import gzip
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,8 @@ __all__ = [
 RECORD_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".csv", ".tsv", ".parquet")
 ENDINGS = (*RECORD_ENDINGS, ".txt")
 TITLE_LIMIT = 200
+MAX_DEPTH = 100
+"""Levels of lists and objects within each other: what is deeper is no data, but stops programs."""
 
 
 def ending_of(path: str | Path) -> str | None:
@@ -175,7 +178,7 @@ def _json_row(line: bytes, file: str, number: int) -> Row:
 
 
 def parse_json(text: str) -> Any:
-    """Parse strict JSON: no NaN, no repeated keys, no half of a surrogate pair.
+    """Parse strict JSON: no NaN, no repeated keys, no half of a surrogate pair, no bottomless nest.
 
     Raises:
         ValueError: With words that fit behind "found".
@@ -190,7 +193,9 @@ def parse_json(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"broken JSON at character {error.pos + 1}: {error.msg}") from None
     except RecursionError:
-        raise ValueError("JSON nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and not _within_depth(data):
+        raise ValueError(_TOO_DEEP)
     if "\\u" in text and (half := _HALF.search(json.dumps(data, ensure_ascii=False))):
         raise ValueError(f"half of a surrogate pair (\\u{ord(half[0]):04x}), which is no character")
     return data
@@ -199,11 +204,26 @@ def parse_json(text: str) -> Any:
 _HALF = re.compile("[\ud800-\udfff]")
 
 
+_TOO_DEEP = f"JSON nested too deeply, in more than {MAX_DEPTH} levels"
+
+
+def _within_depth(data: Any) -> bool:
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, dict | list)
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return not any(isinstance(item, dict | list) for item in level)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, _ in pairs if counts[key] > 1)
         raise ValueError(f"the key {shorten(twice)} twice in one object")
     return data
 

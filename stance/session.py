@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stance.encoding import TokenBatch
-from stance.errors import ModelError
+from stance.errors import ModelError, cut, in_words, listing
 
 GRAPH = "model.xml"
 WEIGHTS = "model.bin"
@@ -65,29 +65,59 @@ class Session:
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
+        # The engine would look for the other formats that it reads, some of which name files.
+        if not graph.startswith(b"<?xml"):
+            raise ModelError(f"{GRAPH}: not a graph that OpenVINO reads: it does not begin as XML")
         core = ov.Core()
         try:
             tensor = ov.Tensor(np.frombuffer(weights, dtype=np.uint8))
             model = core.read_model(model=graph, weights=tensor)
-            names = {port.get_any_name() for port in model.inputs}
-            width = model.outputs[0].partial_shape[-1]
-        except RuntimeError as error:
-            raise ModelError(f"{GRAPH}: not a graph that OpenVINO reads: {error}") from None
-        if names != set(INPUTS) or len(model.outputs) != 1:
+            names = [cut(port.get_any_name()) for port in model.inputs]
+            shapes = [port.partial_shape for port in model.outputs]
+        except Exception as error:  # RuntimeError, and what the bindings raise on a broken graph
+            raise ModelError(
+                f"{GRAPH}: not a graph that OpenVINO reads: {in_words(error)}"
+            ) from None
+        if sorted(names) != sorted(INPUTS) or len(shapes) != 1:
             raise ModelError(
                 f"{GRAPH}: expected the inputs {' and '.join(INPUTS)} and one output, "
-                f"found {', '.join(sorted(names))} and {len(model.outputs)}"
+                f"found {listing(sorted(names))} and {len(shapes)}"
             )
-        if not width.is_static or width.get_length() != n_columns:
+        (shape,) = shapes
+        static = shape.rank.is_static and shape.rank.get_length() and shape[-1].is_static
+        if not static or shape[-1].get_length() != n_columns:
             raise ModelError(
-                f"{GRAPH}: expected an output {n_columns} wide, as the schema asks, found {width}"
+                f"{GRAPH}: expected an output {n_columns} wide, as the schema asks, "
+                f"found the shape {cut(str(shape))}"
             )
-        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self._n_columns = n_columns
+        try:
+            self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        except Exception as error:
+            raise ModelError(f"{GRAPH}: cannot be compiled: {in_words(error)}") from None
 
     def run(self, batch: TokenBatch) -> NDArray[np.float32]:
-        """Outputs of the content tokens, row by row: shape (content tokens, columns)."""
-        outputs: NDArray[np.float32] = self._request.infer(
-            {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask},
-            share_inputs=True,
-        )[0]
-        return outputs[batch.content_mask]
+        """Outputs of the content tokens, row by row: shape (content tokens, columns), all finite.
+
+        Raises:
+            ModelError: If the graph cannot be run, or gives something else.
+        """
+        try:
+            outputs: NDArray[np.float32] = self._request.infer(
+                {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask},
+                share_inputs=True,
+            )[0]
+        except Exception as error:
+            raise ModelError(f"{GRAPH}: cannot be run: {in_words(error)}") from None
+        expected = (*batch.content_mask.shape, self._n_columns)
+        if outputs.shape != expected or outputs.dtype != np.float32:
+            raise ModelError(
+                f"{GRAPH}: expected an output of float32 in the shape {expected}, "
+                f"found {outputs.dtype} {outputs.shape}"
+            )
+        found = outputs[batch.content_mask]
+        if not np.isfinite(found).all():
+            raise ModelError(
+                f"{GRAPH}: expected finite outputs, found others; do not use this model"
+            )
+        return found

@@ -149,9 +149,12 @@ DIGEST = FILES["schema.json"]
         (set_("calibration", "harbour", "threshold", to=1.5), "harbour.threshold: "),
         (set_("calibration", "harbour", "slope", to=0.0), "harbour.slope: "),
         (set_("calibration", "harbour", "temperature", to=-1.0), "harbour.temperature: "),
-        (set_("calibration", "harbour", "slope", to=float("nan")), "slope: .*finite"),
-        (set_("calibration", "harbour", "offset", to=float("inf")), "offset: .*finite"),
-        (set_("pooling", "gate", to=[1.0, float("nan")]), r"pooling.gate.1: .*finite"),
+        (set_("calibration", "harbour", "slope", to=float("nan")), "NaN, which is not JSON"),
+        (set_("calibration", "harbour", "slope", to=1e7), "harbour.slope: "),
+        (set_("calibration", "harbour", "temperature", to=1e-300), "harbour.temperature: "),
+        (set_("calibration", "harbour", "curve", to=[[2.0, 0.5, 0.5]]), "harbour.curve.0.0: "),
+        (set_("calibration", "harbour", "offset", to=float("inf")), "Infinity, which is not"),
+        (set_("pooling", "gate", to=[1.0, 1e7]), r"pooling.gate.1: "),
         (set_("pooling", "gate", to=[1.0]), "pooling.gate: expected 2 numbers, found 1"),
         (set_("pooling", to=None), "a lens model needs pooling"),
         (set_("window_tokens", to=None), "a lens model needs pooling and window_tokens"),
@@ -191,7 +194,6 @@ def test_a_manifest_that_is_not_sound_is_refused(
         "C:\\x",
         ".hidden",
         "a\0b",
-        "\ud800",
         "new\nline",
         "x" * 300,
         MANIFEST,
@@ -216,7 +218,7 @@ def test_names_that_lead_out_of_the_folder_are_refused_before_any_file_is_read(
         (b"[]", "format_version: expected 1 to 2, found None"),
         (b'"model"', "format_version: expected 1 to 2, found None"),
         (b"null", "format_version: expected 1 to 2, found None"),
-        (b" " * (MAX_MANIFEST_BYTES + 1), "expected at most 4,000,000 bytes, found more"),
+        (b" " * (MAX_MANIFEST_BYTES + 1), "expected at most 4,000,000 bytes, found 4,000,001"),
     ],
     ids=["empty", "cut", "not UTF-8", "deep", "huge number", "list", "text", "null", "large"],
 )
@@ -360,7 +362,7 @@ def test_a_hub_name_asks_the_hub_for_kinds_of_files_that_a_model_has(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises(
-        ModelError, match=r"^nobody-here/model: no such folder, .* the wire is cut$"
+        ModelError, match=r"^nobody-here/model: no such folder, .* the wire is cut and more$"
     ):
         resolve_model("nobody-here/model")
 

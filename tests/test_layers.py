@@ -93,7 +93,7 @@ LIBRARIES = {
               "stance.decoding", "stance.arrays", "stance.wide", "stance.session",
               "stance.classifier", "stance.cli.evaluate"),
     "openvino": ("stance.session",),
-    "tokenizers": ("stance.encoding", "stance.classifier"),
+    "tokenizers": ("stance.encoding",),
     "pydantic": ("stance.artifact",),
     "pyarrow": ("stance.tables", "stance.writers"),
     "huggingface_hub": ("stance.artifact",),

@@ -82,7 +82,7 @@ def test_other_inputs_are_refused(tmp_path: Path) -> None:
 
 
 def test_another_width_is_refused(graph: tuple[bytes, bytes]) -> None:
-    with pytest.raises(ModelError, match="expected an output 9 wide, as the schema asks, found 8"):
+    with pytest.raises(ModelError, match=r"expected an output 9 wide, .*, found .*8\]"):
         Session(*graph, n_columns=9)
 
 

@@ -185,5 +185,5 @@ def test_files_that_are_no_plain_arrays_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="without compression"):
         load_wide(artifact_of(tmp_path))
     np.savez(tmp_path / WIDE, allow_pickle=True, keys=np.array([object()], dtype=object))
-    with pytest.raises(ModelError, match="expected NumPy arrays"):
+    with pytest.raises(ModelError, match="keys: expected a NumPy array, found another header"):
         load_wide(artifact_of(tmp_path))

@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Callable
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from stance.records import Article, Label, Record
 from stance.schema import Schema, Stance, Topic
 from stance.session import GRAPH, INPUTS, WEIGHTS, load_engine
 from stance.splits import Splits
+from stance.wide import WIDE, WideWeights
 
 if TYPE_CHECKING:
     from transformers import BertConfig
@@ -254,6 +256,38 @@ def write_model(folder: Path, schema: Schema = SCHEMA, **changes: Any) -> Path:
     files["tokenizer.json"] = tokenizer().to_str().encode()
     files["schema.json"] = json.dumps(schema.to_dict()).encode()
     return write_folder(folder, files, manifest(schema, **changes))
+
+
+def write_whole_model(folder: Path) -> Path:
+    """The model whose graph is made by hand, with a wide part; with torch, float weights too."""
+    write_graph(folder, token_table())
+    n, k = len(vocabulary()), len(SCHEMA.topics)
+    draw = np.random.default_rng(0)
+    WideWeights(
+        keys=np.arange(n, dtype=np.int64),
+        idf=draw.uniform(1, 5, n).astype(np.float32),
+        presence=draw.normal(size=(n, k)).astype(np.float16),
+        presence_bias=np.zeros(k, dtype=np.float32),
+        stance=draw.normal(size=(n, k, 1)).astype(np.float16),
+        stance_bias=np.zeros((k, 1), dtype=np.float32),
+    ).save(folder)
+    files = {name: (folder / name).read_bytes() for name in (GRAPH, WEIGHTS, WIDE)}
+    files["tokenizer.json"] = tokenizer().to_str().encode()
+    files["schema.json"] = json.dumps(SCHEMA.to_dict()).encode()
+    optional = {}
+    if find_spec("torch") is not None:
+        from training.weights import save_lens
+
+        optional = {name: (folder / name).read_bytes() for name in save_lens(lens(), folder)}
+    entries = {
+        name: {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            "required": False,
+        }
+        for name, content in optional.items()
+    }
+    return write_folder(folder, files, manifest(format_version=2, files=entries))
 
 
 def settings(**changes: Any) -> TrainingSettings:

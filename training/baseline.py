@@ -19,7 +19,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
 from stance.arrays import check_shapes, read_arrays, write_arrays
-from stance.artifact import Artifact
+from stance.artifact import Artifact, read_json
 from stance.decoding import ScoredArticle
 from stance.errors import DataError, Fault, ModelError
 from stance.pooling import linear_scores, n_stance_columns
@@ -171,10 +171,7 @@ def load_scorer(artifact: Artifact) -> Baseline:
 
 def _read_vocabulary(artifact: Artifact) -> dict[str, list[str]]:
     place = f"{artifact.path}/{VOCABULARY}"
-    try:
-        data = json.loads(artifact.contents[VOCABULARY])
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{place}: expected JSON, found a fault: {error}") from None
+    data = read_json(place, artifact.contents[VOCABULARY])
     sound = isinstance(data, dict) and set(data) == set(_BLOCKS)
     for terms in data.values() if sound else ():
         sound = sound and isinstance(terms, list) and all(isinstance(term, str) for term in terms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from stance.classifier import TOKENIZER
 from stance.encoding import ArticleEncoder
 from stance.errors import ModelError
 from stance.files import replacing_folder
+from stance.formats import read_jsonl
 from stance.pooling import n_stance_columns, output_columns
-from stance.records import Article
+from stance.records import Article, parse_article
 from stance.session import INPUTS
 from stance.wide import WIDE
 from training.export import OUTPUT, write_onnx
@@ -93,12 +95,23 @@ def _numbers(artifact: Artifact) -> dict[str, object]:
     }
 
 
+def _articles(artifact: Artifact) -> list[Article]:
+    content = artifact.read_optional(PARITY_FILE, needed_for="the check of the export")
+    articles = []
+    for row in read_jsonl(io.BytesIO(content), f"{artifact.path}/{PARITY_FILE}"):
+        read = [row.fault] if row.data is None else parse_article(row.data, file=row.file)
+        if not isinstance(read, Article):
+            raise ModelError(f"{read[0]}; copy the folder again")
+        articles.append(read)
+    if not articles:
+        raise ModelError(f"{artifact.path}/{PARITY_FILE}: expected texts, found none")
+    return articles
+
+
 def _check(
     lens: LensModel, encoder: ArticleEncoder, artifact: Artifact, onnx: Path
 ) -> tuple[int, float]:
-    lines = artifact.read_optional(PARITY_FILE, needed_for="the check of the export").splitlines()
-    rows = [json.loads(line) for line in lines]
-    articles = [Article(text=row["text"], title=row["title"]) for row in rows]
+    articles = _articles(artifact)
     windows = [w for article in encoder.encode(articles) for w in encoder.pack(article.token_ids)]
     batch = encoder.batch(windows)
     session = onnxruntime.InferenceSession(str(onnx), providers=["CPUExecutionProvider"])

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
-from stance.artifact import Artifact, load_artifact
+from stance.artifact import Artifact, load_artifact, read_json
 from stance.classifier import TOKENIZER
-from stance.encoding import ArticleEncoder
-from stance.errors import ModelError
+from stance.encoding import ArticleEncoder, Window, load_tokenizer
+from stance.errors import ModelError, in_words, shorten
 from stance.pooling import n_stance_columns
 from stance.schema import Schema
 from training.network import LensModel
 
 WEIGHTS = "weights.safetensors"
 ENCODER_CONFIG = "encoder.json"
+MAX_CONFIG_BYTES = 1_000_000
+MAX_LAYERS = 1_000
+"""Of a configuration's numbers that count layers, groups and the like: each is built in turn."""
+
+MAX_SIZE = 100_000_000
+"""Of all its other whole numbers; the largest vocabularies have a million words."""
+
+TASK = "training or export"
+# What would have the library fetch code, or other weights than those that the folder holds.
+_NOT_OURS = ("auto_map", "attn_implementation", "experts_implementation", "quantization_config")
 
 
 def round_weights(lens: LensModel) -> None:
@@ -53,29 +63,119 @@ def load_lens(folder: str | Path) -> tuple[LensModel, ArticleEncoder, Artifact]:
     artifact = load_artifact(folder)
     if artifact.manifest.kind != "lens" or artifact.manifest.window_tokens is None:
         raise ModelError(f"{folder}: expected a lens model, found a {artifact.manifest.kind} model")
-    task = "training or export"
-    raw = json.loads(artifact.read_optional(ENCODER_CONFIG, needed_for=task))
-    tensors = load_tensors(artifact.read_optional(WEIGHTS, needed_for=task))
-    lens = build_lens(raw, artifact.schema)
+    if TOKENIZER not in artifact.contents:
+        raise ModelError(f"{folder}: the manifest does not list {TOKENIZER} as required")
+    config, tensors = _read_config(artifact), _read_tensors(artifact)
+    # Without memory at first: the configuration may ask for any amount of it.
+    with torch.device("meta"):
+        draft = _build_checked(config, artifact)
+    _check_fit(draft, tensors, f"{folder}/{WEIGHTS}")
+    lens = _build_checked(config, artifact)
+    lens.load_state_dict(tensors)
+    encoder = ArticleEncoder(
+        load_tokenizer(artifact.contents[TOKENIZER], f"{folder}/{TOKENIZER}"),
+        window_tokens=artifact.manifest.window_tokens,
+    )
+    _try_out(lens, encoder, f"{folder}/{ENCODER_CONFIG}")
+    return lens, encoder, artifact
+
+
+def _read_config(artifact: Artifact) -> dict[str, Any]:
+    """The encoder's configuration, without what is not for a stranger to decide."""
+    place = f"{artifact.path}/{ENCODER_CONFIG}"
+    content = artifact.read_optional(ENCODER_CONFIG, needed_for=TASK, limit=MAX_CONFIG_BYTES)
+    config = read_json(place, content)
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise ModelError(f"{place}: expected an object with a model_type, found {shorten(config)}")
+    config = {key: value for key, value in config.items() if key.strip("_") not in _NOT_OURS}
+    for name, number in _numbers(config):
+        counts = any(word in name for word in ("layer", "group", "block", "expert", "stage"))
+        limit = MAX_LAYERS if counts else MAX_SIZE
+        if number > limit:
+            raise ModelError(
+                f"{place}: {shorten(name)}: expected at most {limit:,}, found {shorten(number)}"
+            )
+    return config
+
+
+def _numbers(config: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _numbers(value)
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, int):
+                yield key, item
+
+
+def _read_tensors(artifact: Artifact) -> dict[str, Tensor]:
+    place = f"{artifact.path}/{WEIGHTS}"
     try:
-        lens.load_state_dict({name: value.float() for name, value in tensors.items()})
-    except RuntimeError as error:
-        raise ModelError(f"{folder}/{WEIGHTS}: the weights do not fit: {error}") from None
-    tokenizer = Tokenizer.from_str(artifact.contents[TOKENIZER].decode("utf-8"))
-    return lens, ArticleEncoder(tokenizer, window_tokens=artifact.manifest.window_tokens), artifact
+        tensors = load_tensors(artifact.read_optional(WEIGHTS, needed_for=TASK))
+        floats = {name: value.float() for name, value in tensors.items()}
+    except ModelError:
+        raise
+    except Exception as error:  # the library raises what its parts raise on a broken header
+        raise ModelError(
+            f"{place}: expected safetensors, found a fault: {in_words(error)}"
+        ) from None
+    for name, value in floats.items():
+        if not torch.isfinite(value).all():
+            raise ModelError(f"{place}: {shorten(name)}: expected finite numbers")
+    return floats
+
+
+def _build_checked(config: dict[str, Any], artifact: Artifact) -> LensModel:
+    try:
+        return build_lens(dict(config), artifact.schema)
+    except Exception as error:  # each architecture checks its configuration in its own way
+        raise ModelError(
+            f"{artifact.path}/{ENCODER_CONFIG}: no encoder can be built from it: {in_words(error)}"
+        ) from None
+
+
+def _check_fit(lens: LensModel, tensors: dict[str, Tensor], place: str) -> None:
+    wanted = {name: tuple(value.shape) for name, value in lens.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise ModelError(
+                f"{place}: the weights do not fit: {shorten(name)}: expected "
+                f"{wanted.get(name, 'nothing')}, found {found.get(name, 'nothing')}"
+            )
+
+
+def _try_out(lens: LensModel, encoder: ArticleEncoder, place: str) -> None:
+    """Run the longest window once, so that what cannot be run is not found in midst of training."""
+    # The highest token, since an encoder may know fewer than its tokenizer.
+    highest = max(encoder.tokenizer.get_vocab().values(), default=0)
+    batch = encoder.batch([Window([highest] * encoder.capacity, ())])
+    ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
+    before = lens.training
+    lens.eval()
+    try:
+        with torch.inference_mode():
+            lens.token_outputs(ids, mask)
+    except Exception as error:
+        raise ModelError(f"{place}: the encoder cannot be run: {in_words(error)}") from None
+    lens.train(before)
 
 
 def build_lens(config: dict[str, Any], schema: Schema, *, dropout: float = 0.1) -> LensModel:
     """A model with fresh weights for an encoder's configuration."""
     kind = config.pop("model_type", None)
     encoder_config = AutoConfig.for_model(kind, **config)
+    if encoder_config.sub_configs or encoder_config.is_encoder_decoder:
+        raise ModelError(f"model_type: expected a text encoder, found {shorten(kind)}")
     encoder_config._attn_implementation = "sdpa" if torch.cuda.is_available() else "eager"
     try:
         encoder = AutoModel.from_config(  # type: ignore[no-untyped-call]
-            encoder_config, add_pooling_layer=False
+            encoder_config, trust_remote_code=False, add_pooling_layer=False
         )
     except TypeError:
-        encoder = AutoModel.from_config(encoder_config)  # type: ignore[no-untyped-call]
+        encoder = AutoModel.from_config(  # type: ignore[no-untyped-call]
+            encoder_config, trust_remote_code=False
+        )
     return LensModel(encoder, len(schema.topics), len(schema.predicted_stances), dropout)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -113,7 +112,7 @@ def audit(
         notes=notes,
     )
     if output_format is Format.json:
-        sys.stdout.write(json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(display.json_text(result.to_dict(), indent=2) + "\n")
     else:
         print_audit(result, show=show)
     for message in result.notes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -135,7 +134,7 @@ def compare(
         slices=slices or (),
     )
     if output_format is Format.json:
-        sys.stdout.write(json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(display.json_text(result.to_dict(), indent=2) + "\n")
     else:
         print_comparison(result)
     for message in result.notes:

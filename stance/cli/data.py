@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -215,11 +214,11 @@ def _load(sources: Sequence[str], schema: Path | None, *, skip_invalid: bool) ->
 
 
 def _write(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(display.safe(line) + "\n")
 
 
 def _write_json(data: Mapping[str, Any]) -> None:
-    _write(json.dumps(data, ensure_ascii=False, indent=2))
+    _write(display.json_text(data, indent=2))
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -53,7 +52,7 @@ def describe(
             "manifest": artifact.manifest.model_dump(mode="json"),
             "limits": list(limits(artifact)),
         }
-        sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(display.json_text(data, indent=2) + "\n")
     else:
         _print(display.console(), artifact)
 

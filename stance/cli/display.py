@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ _UNSAFE = dict.fromkeys(
 )
 # Line feeds and tabs are what articles are laid out with; here they only part words.
 _ONE_LINE = {**_UNSAFE, **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")}
+# JSON itself is laid out with line feeds; those within its strings are escaped already.
+_ESCAPED = {key: f"\\u{key:04x}" for key in _UNSAFE if key != ord("\n")}
 _MESSAGE = {key: value for key, value in _UNSAFE.items() if key not in map(ord, "\t\n")}
 # Colours for stances that many data sets share; others take theirs in turn.
 _COLOURS = {
@@ -50,9 +53,19 @@ def plain(text: str) -> str:
     return " ".join(text.translate(_ONE_LINE).split())
 
 
+def safe(text: str) -> str:
+    """A text of several lines that a terminal prints and does not obey."""
+    return text.translate(_MESSAGE)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON in which all that a terminal would obey is written as an escape."""
+    return json.dumps(value, ensure_ascii=False, indent=indent).translate(_ESCAPED)
+
+
 def note(message: str) -> None:
     """Write a message to stderr, without characters that a terminal would obey."""
-    sys.stderr.write(message.translate(_MESSAGE) + "\n")
+    sys.stderr.write(safe(message) + "\n")
     sys.stderr.flush()
 
 

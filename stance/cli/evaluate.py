@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -138,7 +137,7 @@ def evaluate(
     if output_format is Format.json:
         for message in result.faults.warnings():
             display.note(f"warning: {display.plain(message)}")
-        sys.stdout.write(json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(display.json_text(result.to_dict(), indent=2) + "\n")
     else:
         print_report(result)
     for message in result.notes:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stance.cli import display
+
 
 def export(
     model: Annotated[
@@ -24,4 +26,4 @@ def export(
     report = door.open_training("training.onnx_export", task=task).export_onnx(
         resolve_model(model), onnx
     )
-    typer.echo(str(report))
+    typer.echo(display.safe(str(report)))

@@ -88,7 +88,7 @@ def train(
         progress=True,
         device=device,
     )
-    typer.echo(str(report))
+    typer.echo(display.safe(str(report)))
 
 
 def with_changes(settings: Any, changes: dict[str, Any]) -> Any:

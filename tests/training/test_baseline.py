@@ -366,7 +366,7 @@ def _arrays(contents: dict[str, bytes], **changed: Any) -> dict[str, bytes]:
         ),
         (
             lambda c: _arrays(c, idf=np.array([object()], dtype=object)),
-            "expected NumPy arrays",
+            "idf: expected a NumPy array, found another header",
         ),
     ],
 )
