@@ -434,6 +434,15 @@ def test_only_certainty_is_shown_as_certain(share: float) -> None:
     assert (words == "0 %") == (share == 0)
 
 
+def test_the_speed_is_that_of_what_was_done_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [10.0]
+    monkeypatch.setattr("stance.cli.display.time.perf_counter", lambda: clock[0])
+    counter = display.Counter(None, done=1_000, faults=2)
+    counter.add(fault=True)
+    clock[0] = 12.0
+    assert counter.words() == "1,001 articles, 3 with faults, 0.5 a second"
+
+
 def test_terminal_commands_in_an_article_do_not_reach_the_terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -242,8 +242,13 @@ def test_there_is_nothing_to_resume_without_a_file(
 ) -> None:
     result = run(capsys, "predict", "rivers", "--resume")
     assert (result.status, "expected --out FILE" in result.err) == (2, True)
-    os.mkfifo(tmp_path / "pipe.jsonl")
-    result = predict(tmp_path / "pipe.jsonl", "--resume")
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        result = predict(pipe, "--resume", stop=5)
+    finally:
+        os.close(reader)
     assert (result.status, "is a device or a pipe" in result.err) == (2, True)
 
 
@@ -371,7 +376,9 @@ def test_a_second_process_is_refused_while_the_first_lives(
 
 def test_control_c_is_one_sentence(predict: Predict, tmp_path: Path, articles: Path) -> None:
     out = tmp_path / "out.csv"
-    with start(str(articles), "--out", str(out), fake=WAITS) as process:
+    # What runs in the background of a shell may have been told to ignore it, and so its children.
+    heeds = "import signal as s; s.signal(s.SIGINT, s.default_int_handler);"
+    with start(str(articles), "--out", str(out), fake=WAITS, first=heeds) as process:
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
         assert process.stderr.read().decode() == (
