@@ -288,7 +288,9 @@ def test_windows_longer_than_the_encoder_reads_are_refused(
 
 def test_a_base_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError, match=r"--base .*empty: no encoder can be loaded from the folder"):
+    with pytest.raises(
+        ModelError, match=r"--base .*empty: no encoder can be loaded from the folder"
+    ):
         train(*tiny.dataset(), tiny.settings(), tmp_path / "m", base=str(tmp_path / "empty"))
 
 
