@@ -252,12 +252,18 @@ def _import_ray() -> ModuleType:
 
 @contextmanager
 def _cluster() -> Iterator[ModuleType]:
-    """Ray, connected to the cluster that there is or to one of this machine alone."""
+    """Ray, connected to the cluster that `RAY_ADDRESS` names or to one of this machine alone."""
     ray = _import_ray()
     ours = not ray.is_initialized()
     if ours:
         try:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            # Left to itself Ray waits for minutes for a cluster that was here once.
+            ray.init(
+                os.environ.get("RAY_ADDRESS") or "local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
         except ConnectionError as error:
             raise StanceError(f"no Ray cluster answers: {_first_line(error)}") from None
     context = ray.data.DataContext.get_current()

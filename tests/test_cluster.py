@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 from stance import batching, cluster
 from stance.answers import Answer, answers
 from stance.cli import cluster as verb
-from stance.cli.sources import find_sources
 from stance.errors import UsageError
 from stance.predictions import FaultyInput, Prediction
 from stance.records import Article
@@ -140,6 +139,39 @@ def test_the_missing_extra_is_named(
     assert result.status == 2
     assert '--engine ray needs the extra "ray" (ray is not installed)' in result.err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("address", ["", "auto"])
+def test_ray_reports_nothing_and_is_sought_only_where_it_is_said_to_be(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def init(place: str, **options: Any) -> None:
+        seen.update(options, place=place, reports=os.environ["RAY_USAGE_STATS_ENABLED"])
+
+    data = ModuleType("ray.data")
+    vars(data)["DataContext"] = SimpleNamespace(get_current=SimpleNamespace)
+    fake = ModuleType("ray")
+    vars(fake).update(
+        data=data,
+        init=init,
+        is_initialized=lambda: False,
+        shutdown=lambda: seen.update(ended=True),
+        exceptions=SimpleNamespace(RayError=OSError),
+    )
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setitem(sys.modules, "ray.data", data)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
+    monkeypatch.setenv("RAY_BACKEND_LOG_LEVEL", "error")
+    with cluster._cluster():
+        assert "ended" not in seen
+    assert seen["place"] == (address or "local")
+    assert (seen["reports"], seen["include_dashboard"], seen["ended"]) == ("0", False, True)
+    with pytest.raises(cluster.StanceError, match="the Ray cluster gave up: lost"):
+        with cluster._cluster():
+            raise OSError("lost\nand more")
 
 
 # A worker, in this process
@@ -376,36 +408,34 @@ def test_a_worker_that_is_killed_costs_no_row(
 @on_ray
 @pytest.mark.slow
 def test_a_run_goes_on_with_the_files_that_are_missing(
-    ray: ModuleType, news: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray: ModuleType,
+    news: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(news)
+    out = tmp_path / "out"
 
-    def read(**changes: Any) -> int:
-        settings: dict[str, Any] = {
-            "model": str(model),
-            "precision": None,
-            "threads": 1,
-            "keep": False,
-            "full": False,
-            "parquet": False,
-            "workers": 1,
-            **changes,
-        }
-        return verb.predict_files(find_sources(["news"]), tmp_path / "out", **settings).done
+    def read(*more: str) -> str:
+        arguments = ("--engine", "ray", "--out", str(out), "--model", str(model), *more)
+        return run(capsys, "predict", "news", *arguments).err
 
-    with pytest.raises(UsageError, match="holds no run"):
-        read(resume=True)
-    assert read() == 427
-    written = {path: path.stat().st_ino for path in (tmp_path / "out").rglob("*.jsonl")}
-    before = (tmp_path / "out" / "c.jsonl").read_bytes()
-    (tmp_path / "out" / "c.jsonl").unlink()
-    assert read(resume=True) == 21
-    assert (tmp_path / "out" / "c.jsonl").read_bytes() == before
-    kept = {path: path.stat().st_ino for path in written if path.name != "c.jsonl"}
-    assert kept.items() <= written.items()
-    assert read(resume=True) == 0
-    with pytest.raises(UsageError, match=r"begun with another full \(False, now True\)"):
-        read(resume=True, full=True)
+    assert "holds no run of --engine ray to go on from" in read("--resume")
+    assert "427 articles, 6 with faults" in read()
+    written = {path: path.stat().st_ino for path in out.rglob("*.jsonl")}
+    lost = out / "c.jsonl"
+    before = lost.read_bytes()
+    lost.unlink()
+    said = read("--resume")
+    assert "5 of 6 files were there already" in said
+    assert "21 articles, 1 with faults" in said
+    assert lost.read_bytes() == before
+    now = {path: path.stat().st_ino for path in written if path != lost}
+    assert now.items() <= written.items()
+    assert "6 of 6 files were there already" in read("--resume")
+    assert "begun with another full (False, now True)" in read("--resume", "--full")
 
 
 @on_ray

@@ -35,7 +35,7 @@ def predict_files(
     full: bool,
     parquet: bool,
     workers: int | None,
-    resume: bool = False,
+    resume: bool,
 ) -> display.Counter:
     """Read files on a cluster and write one file for each into a folder.
 

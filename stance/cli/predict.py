@@ -87,7 +87,9 @@ def predict(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with a run into the same --out FILE that was stopped."
+            "--resume",
+            help="Go on with a run into the same --out FILE that was stopped. With --engine ray: "
+            "read the files whose predictions are not yet there.",
         ),
     ] = False,
     model: Annotated[
@@ -142,8 +144,6 @@ def predict(
     """Say which topics articles carry, how each is presented, and which sentences show it."""
     wanted = sources.find_sources(inputs or (), in_file)
     if engine is Engine.ray:
-        if resume:
-            raise UsageError("--resume: works without --engine ray only; see docs/cluster.md")
         _tell_what_is_left(wanted)
         counter = cluster.predict_files(
             wanted,
@@ -155,6 +155,7 @@ def predict(
             full=full,
             parquet=output_format is Format.parquet,
             workers=workers,
+            resume=resume,
         )
         _tell_the_end(counter, out_file)
         return

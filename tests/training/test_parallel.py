@@ -187,8 +187,27 @@ def test_two_processes_write_one_model(
         encoding="utf-8",
     )
     base = str(tiny.encoder_folder(tmp_path_factory))
+    # Notes what a process writes below the folder, as far as Python does it.
+    script = tmp_path / "noting.py"
+    script.write_text(
+        "import json, os, sys\n"
+        "seen = []\n"
+        "def note(event, args):\n"
+        "    if event == 'open' and not (args[2] or 0) & (os.O_WRONLY | os.O_RDWR):\n"
+        "        return\n"
+        "    if event in {'open', 'os.mkdir', 'os.rename', 'os.remove', 'os.rmdir'}:\n"
+        "        seen.append(os.path.abspath(os.fsdecode(args[0])) if not isinstance(args[0], int)"
+        " else '')\n"
+        "sys.addaudithook(note)\n"
+        "from training.__main__ import run\n"
+        "status = run(sys.argv[1:])\n"
+        "names = [os.path.relpath(name) for name in seen if name.startswith(os.getcwd())]\n"
+        "open('process' + os.environ['RANK'] + '.json', 'w').write(json.dumps(names))\n"
+        "sys.exit(status)\n",
+        encoding="utf-8",
+    )
     ended = start(
-        *("-m", "training", "data", "--out", "model", "--recipe", "recipe.toml", "--base", base),
+        *(str(script), "data", "--out", "model", "--recipe", "recipe.toml", "--base", base),
         processes=2,
         folder=tmp_path,
     )
@@ -196,7 +215,12 @@ def test_two_processes_write_one_model(
     assert ended.stdout.count("model written to model") == 1
     assert ended.stderr.count("writing the model") == 1
     assert ended.stderr.count("joint F1") == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model", "recipe.toml"]
+    written = [json.loads((tmp_path / f"process{place}.json").read_text()) for place in (0, 1)]
+    assert any(name.endswith("manifest.json") for name in written[0])
+    # Its own random state, without which a run does not go on as it was.
+    assert [name for name in written[1] if "model.training/checkpoint-" not in name] == []
+    made = {"data", "model", "recipe.toml", "noting.py", "process0.json", "process1.json"}
+    assert {path.name for path in tmp_path.iterdir()} == made
     model = Classifier.from_pretrained(tmp_path / "model")
     assert [row["epoch"] for row in model.manifest.history] == [1.0, 2.0, 3.0]
     assert set(model.predict("The quay rots.").scores) == {"harbour", "orchard"}
